@@ -1,0 +1,79 @@
+# Two commands on a fresh machine: `make synth` and `make test`. They need make and Python >= 3.10, nothing else.
+# Everything they use is installed into .venv from the hash-locked files in requirements/; a second run installs nothing.
+
+PYTHON ?= python3
+VENV := .venv
+CHECKOV := .venv-checkov
+LOCK := .venv-lock
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary=:all:
+COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help synth test lint golden imports lock cluster-test bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+
+synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
+	@$(BIN)/python tools/synth.py
+
+test: $(VENV)/.test $(CHECKOV)/.installed synth lint ## Synthesize, lint, and run every test that needs no cluster
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## ruff, mypy --strict and pyright
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format" >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/basedpyright --warnings
+
+golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff before you commit it
+	@$(BIN)/python -m pytest -q --update-golden $(PYTEST_ARGS)
+
+imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)
+	@$(BIN)/python tools/imports.py
+
+cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubeconfig and test it there
+	@$(BIN)/python -m pytest -o addopts= --strict-config --strict-markers --import-mode=importlib -ra tests/cluster $(PYTEST_ARGS)
+
+bench: $(VENV)/.test ## Measure start-up, cost per object and (with a cluster) the write gap per fault
+	@$(BIN)/python tools/bench.py
+
+lock: $(LOCK)/.installed ## Regenerate requirements/*.txt from *.in and pyproject.toml
+	$(COMPILE) $(LOCK_ARGS) --all-extras pyproject.toml requirements/build.in requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(LOCK_ARGS) --extra node --extra cli pyproject.toml requirements/build.in -c requirements/test.txt -o requirements/synth.txt
+	$(COMPILE) $(LOCK_ARGS) requirements/checkov.in -o requirements/checkov.txt
+	$(COMPILE) $(LOCK_ARGS) requirements/lock.in -o requirements/lock.txt
+
+clean: ## Remove everything that was installed or cached here; dist/ stays
+	rm -rf $(VENV) $(CHECKOV) $(LOCK) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Stamps: one per lock file, so that a changed lock file installs and an unchanged one does not even start pip.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python >= 3.10 is needed. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "this Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.synth: requirements/synth.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing requirements/synth.txt into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/synth.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt | $(VENV)/.synth
+	@echo "installing requirements/test.txt into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/test.txt
+	@touch $@
+
+$(CHECKOV)/.installed: requirements/checkov.txt | $(VENV)/bin/python
+	@echo "installing requirements/checkov.txt into $(CHECKOV)"
+	@$(PYTHON) -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python $(PIP_INSTALL) -r requirements/checkov.txt
+	@touch $@
+
+$(LOCK)/.installed: requirements/lock.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv --clear $(LOCK)
+	@$(LOCK)/bin/python $(PIP_INSTALL) -r requirements/lock.txt
+	@touch $@
