@@ -1,0 +1,93 @@
+"""What the catalogue says about a secret and about each of its keys. Rows only: no behaviour beyond looking things up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import Factory, field, frozen
+
+Origin = Literal["generated", "derived", "certificate", "fixed", "issued", "federated"]
+"""Where a value comes from.
+
+generated: random, we make it. derived: computed from another key. certificate: a CA signs it. fixed: a constant of the system, not
+secret. issued: a vendor's console hands it out. federated: better not there at all, the workload's own cloud identity replaces it.
+"""
+
+Strategy = Literal["replace", "dual-password", "key-ring", "re-wrap", "re-issue", "renew", "none"]
+"""How a value is rotated without an outage.
+
+replace: change it at its server, open connections stay. dual-password: the server accepts old and new for a while. key-ring: verify
+with old and new, use the new one. re-wrap: **never overwrite**; encrypt the data keys anew and keep the old key for reading.
+re-issue: make a second one at the vendor, switch, revoke the first. renew: a new certificate before the old one ends.
+"""
+
+Form = Literal[
+    "text", "token", "password", "hs256", "aes256", "mongodb-keyfile", "rsa-private-key", "rsa-public-key", "key-id",
+    "ec-private-key", "service-account", "ca-certificate", "certificate", "private-key",
+]  # fmt: skip
+
+
+@frozen
+class Rotation:
+    """``days`` between rotations (``None``: never by the calendar) and how it is done."""
+
+    days: int | None
+    strategy: Strategy
+
+
+NEVER = Rotation(None, "none")
+PASSWORD = Rotation(90, "replace")  # the requirement: 90 days for passwords
+DUAL_PASSWORD = Rotation(90, "dual-password")
+JWT = Rotation(180, "key-ring")  # the requirement: 180 days for JWT
+RE_WRAP = Rotation(365, "re-wrap")  # a year: within the 1 to 2 years NIST SP 800-57 part 1 gives symmetric data and wrapping keys
+VENDOR = Rotation(180, "re-issue")  # the requirement is silent; as for JWT
+CLOUD = Rotation(90, "re-issue")  # as for passwords, and what the CIS cloud benchmarks ask of static access keys
+CERTIFICATE = Rotation(90, "renew")
+
+
+@frozen(kw_only=True)
+class Key:
+    """One key of one secret.
+
+    :param key: its name in the Secret.
+    :param env: the environment variable it belongs in, unique over all secrets and all configuration (default: the key in upper case).
+    :param origin: where the value comes from.
+    :param form: what a valid value looks like.
+    :param rotation: how often and how it is changed.
+    :param meaning: what it is.
+    :param breaks: what does not work without it.
+    :param obtain: how to get it, where ``form`` alone does not say that.
+    :param optional: whether the system runs without it.
+    :param value: the value of a fixed key.
+    :param source: for a derived key the key it is computed from; for a certificate or CA certificate the private key of its set.
+    :param pattern: a regular expression that every issued value matches in full.
+    :param added: why it is here although the requirement does not list it; empty when it does.
+    """
+
+    key: str
+    env: str = field(default=Factory(lambda self: self.key.upper().replace("-", "_"), takes_self=True))
+    origin: Origin
+    form: Form
+    rotation: Rotation
+    meaning: str
+    breaks: str
+    obtain: str = ""
+    optional: bool = False
+    value: str = ""
+    source: str = ""
+    pattern: str = ""
+    added: str = ""
+
+
+@frozen(kw_only=True)
+class SecretSpec:
+    """One Secret: its name in the cluster, its name on :class:`SosSecrets`, what it is for, and its keys."""
+
+    name: str
+    attribute: str
+    meaning: str
+    keys: tuple[Key, ...]
+    type: str = "Opaque"
+
+    def __getitem__(self, key: str) -> Key:
+        return next(row for row in self.keys if row.key == key)
