@@ -6,7 +6,7 @@ VENV := .venv
 CHECKOV := .venv-checkov
 LOCK := .venv-lock
 BIN := $(VENV)/bin
-PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary=:all:
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --no-build-isolation --only-binary=:all:
 COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
@@ -64,7 +64,7 @@ $(VENV)/.synth: requirements/synth.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.synth
 	@echo "installing requirements/test.txt into $(VENV)"
-	@$(BIN)/python $(PIP_INSTALL) -r requirements/test.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-binary=ydiff -r requirements/test.txt
 	@touch $@
 
 $(CHECKOV)/.installed: requirements/checkov.txt | $(VENV)/bin/python
