@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
+
 import cdk8s
 
 
