@@ -1,0 +1,193 @@
+"""Metrics of HaPostgres: the exporter with our queries, and what the Prometheus operator needs to scrape and alert.
+
+The exporter logs in over the Unix socket by peer authentication, so there is no password to leak or rotate: PostgreSQL sees the uid of
+the exporter's process and an ident map says which role that may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sos_constructs import names as rules
+from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.alerts import GROUPS, Alert
+
+if TYPE_CHECKING:
+    from sos_constructs.postgres.spec import Spec
+
+EXPORTER_IMAGE = "quay.io/prometheuscommunity/postgres-exporter:v0.19.1"
+EXPORTER_UID = 65534
+"""``nobody`` of the exporter's image. The image says so by name only, which ``runAsNonRoot`` does not accept."""
+EXPORTER_CONFIG_DIR = "/etc/postgres-exporter"
+QUERIES_FILE = "queries.yaml"
+
+METRICS_PORT = "metrics"
+PATRONI_PORT = "patroni"
+AGENT_PORT = "agent"
+
+CLUSTER_LABEL = "postgres_cluster"
+"""Label that the PodMonitor puts on every series. Only Patroni's own series say which installation they belong to."""
+
+_QUERY_TIMEOUT = timedelta(seconds=5)
+_COLLECTION_TIMEOUT = timedelta(seconds=8)
+_SCRAPE_TIMEOUT = timedelta(seconds=10)
+"""Each above the one before, so that a slow query is ended by the server and the scrape still delivers the rest."""
+
+
+@attrs.frozen(kw_only=True)
+class PrometheusOperator:
+    """Emit a PodMonitor and a PrometheusRule. The cluster must have the Prometheus operator's CRDs.
+
+    :param interval: time between two scrapes, in whole seconds, at least 5 s. Default 30 s, the Prometheus operator's own.
+    :param labels: labels by which your Prometheus selects PodMonitors and rules, for instance ``{"release": "kube-prometheus-stack"}``.
+        They are added to both objects. Default: none, as for a Prometheus that selects everything.
+    """
+
+    interval: timedelta = timedelta(seconds=30)
+    labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    def check(self) -> None:
+        """Raise :class:`InvalidOption` for an interval or a label that cannot work."""
+        seconds = self.interval.total_seconds()
+        if seconds != int(seconds) or seconds < 5:
+            raise InvalidOption("monitoring.interval", str(self.interval), "must be a whole number of seconds, at least 5: a scrape reads every database")
+        for key, value in self.labels.items():
+            rules.label_pair(key, value)
+
+
+def exporter_config(spec: Spec) -> dict[str, Any]:
+    """``postgres-exporter-config``: our queries. The exporter reads them when it connects, so a change needs a restart of its container."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"labels": spec.names.labels, "name": spec.names.exporter_config, "namespace": spec.namespace},
+        "data": {QUERIES_FILE: queries()},
+    }
+
+
+def queries() -> str:
+    """Text of the exporter's query file."""
+    return resources.files("sos_constructs.postgres").joinpath("files", "exporter-queries.yaml").read_text("utf-8")
+
+
+def exporter_container(spec: Spec, *, socket_volume: str, config_volume: str) -> dict[str, Any]:
+    """The sidecar. It has no readiness probe, so that it can never take the database out of its Services.
+
+    :param socket_volume: the pod's volume that holds PostgreSQL's Unix socket.
+    :param config_volume: the pod's volume of :func:`exporter_config`.
+    """
+    # lib/pq hands unknown keywords to the server as settings: a query that hangs ends, and none can write.
+    source = {
+        "user": n.MONITORING_USER,
+        "host": n.SOCKET_DIR,
+        "dbname": "postgres",
+        "sslmode": "disable",
+        "application_name": "postgres-exporter",
+        "statement_timeout": str(_milliseconds(_QUERY_TIMEOUT)),
+        "default_transaction_read_only": "on",
+    }
+    return {
+        "name": "postgres-exporter",
+        "image": EXPORTER_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            f"--web.listen-address=:{n.EXPORTER_PORT}",
+            f"--extend.query-path={EXPORTER_CONFIG_DIR}/{QUERIES_FILE}",
+            # The built-in table collectors see one database only; with this flag our queries run in every one.
+            "--auto-discover-databases",
+            f"--collection-timeout={_duration(_COLLECTION_TIMEOUT)}",
+            "--log.format=json",
+        ],
+        "env": [{"name": "DATA_SOURCE_NAME", "value": " ".join(f"{key}={value}" for key, value in source.items())}],
+        "ports": [{"name": METRICS_PORT, "containerPort": n.EXPORTER_PORT, "protocol": "TCP"}],
+        # The landing page answers whatever the database does.
+        "livenessProbe": {"httpGet": {"path": "/", "port": METRICS_PORT}, "periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
+        "resources": spec.exporter_resources.manifest(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsGroup": EXPORTER_UID,
+            "runAsNonRoot": True,
+            "runAsUser": EXPORTER_UID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [
+            {"name": socket_volume, "mountPath": n.SOCKET_DIR, "readOnly": True},
+            {"name": config_volume, "mountPath": EXPORTER_CONFIG_DIR, "readOnly": True},
+        ],
+    }
+
+
+def pod_monitor(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
+    """Scrape exporter, Patroni and agent of every member."""
+    endpoint = {
+        "interval": _duration(operator.interval),
+        "path": "/metrics",
+        "relabelings": [{"action": "replace", "replacement": spec.name, "targetLabel": CLUSTER_LABEL}],
+        "scrapeTimeout": _duration(min(_SCRAPE_TIMEOUT, operator.interval)),
+    }
+    return _custom(
+        "PodMonitor",
+        spec,
+        operator,
+        {
+            "podMetricsEndpoints": [{"port": port, **endpoint} for port in (METRICS_PORT, PATRONI_PORT, AGENT_PORT)],
+            "selector": {"matchLabels": spec.names.selector},
+        },
+    )
+
+
+def prometheus_rule(spec: Spec, operator: PrometheusOperator, *, data_volume: str) -> dict[str, Any]:
+    """The alerts that make sense for this installation.
+
+    :param data_volume: name of the volume claim template; the claims are called ``<data_volume>-<pod>``.
+    """
+    have = {"nothing"} | ({"standbys"} if spec.instances > 1 else set())
+    if spec.instances > 1 and spec.synchronous_mode != "off":
+        have.add("synchronous standbys")
+    tokens = {
+        "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
+        "$members": str(spec.instances),
+        "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"{data_volume}-{spec.name}-[0-9]+"',
+    }
+    groups = [
+        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens) for alert in alerts if alert.needs in have]} for group, alerts in GROUPS.items()
+    ]
+    return _custom("PrometheusRule", spec, operator, {"groups": groups})
+
+
+def _rule(alert: Alert, tokens: Mapping[str, str]) -> dict[str, Any]:
+    expr = alert.expr
+    for token, text in tokens.items():
+        expr = expr.replace(token, text)
+    return {
+        "alert": f"SosPostgres{alert.name}",
+        "expr": expr,
+        "for": alert.lasting,
+        "labels": {"severity": alert.severity},
+        "annotations": {"description": alert.description, "runbook": alert.runbook, "summary": alert.summary},
+    }
+
+
+def _custom(kind: str, spec: Spec, operator: PrometheusOperator, body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": kind,
+        "metadata": {"labels": spec.names.labels | dict(sorted(operator.labels.items())), "name": spec.name, "namespace": spec.namespace},
+        "spec": body,
+    }
+
+
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _duration(span: timedelta) -> str:
+    return f"{int(span.total_seconds())}s"
