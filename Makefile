@@ -32,7 +32,9 @@ golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff b
 	@$(BIN)/python -m pytest -q --update-golden $(PYTEST_ARGS)
 
 imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)
-	@$(BIN)/python tools/imports.py
+	@$(BIN)/python tools/cdk8s_cli.py install
+	@rm -rf imports
+	@$(BIN)/python tools/cdk8s_cli.py import --language python
 
 cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubeconfig and test it there
 	@$(BIN)/python -m pytest -o addopts= --strict-config --strict-markers --import-mode=importlib -ra tests/cluster $(PYTEST_ARGS)

@@ -54,7 +54,7 @@ def _check_system() -> None:
     if not node:
         raise ImportError(f"sos_constructs needs Node.js {OLDEST} or later for cdk8s and found no node on PATH; {_ADVICE}")
     try:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30).stdout.strip()
+        version = subprocess.run([node, "--version"], check=False, capture_output=True, text=True, timeout=30).stdout.strip()
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ImportError(f"sos_constructs needs Node.js {OLDEST} or later for cdk8s and {node} does not run ({error}); {_ADVICE}") from None
     major = re.match(r"v(\d+)\.", version)

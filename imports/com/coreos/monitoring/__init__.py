@@ -1,0 +1,1297 @@
+from __future__ import annotations
+
+from pkgutil import extend_path
+__path__ = extend_path(__path__, __name__)
+
+import abc
+import builtins
+import datetime
+import enum
+import typing
+
+import jsii
+import publication
+import typing_extensions
+
+from jsii._type_checking import cached_type_hints, check_type
+
+
+from ._jsii import *
+
+class _LazyImport:
+    def __init__(self, module_name: str) -> None:
+        self._module_name = module_name
+        self._module: typing.Any = None
+    def __getattr__(self, name: str) -> typing.Any:
+        if self._module is None:
+            import importlib
+            self._module = importlib.import_module(self._module_name)
+        return getattr(self._module, name)
+
+if typing.TYPE_CHECKING:
+
+    import cdk8s as _cdk8s_d3d9af27
+    import constructs as _constructs_77d1e7e8
+else:
+
+    _cdk8s_d3d9af27 = _LazyImport("cdk8s")
+    _constructs_77d1e7e8 = _LazyImport("constructs")
+
+
+class PodMonitor(
+    _cdk8s_d3d9af27.ApiObject,
+    metaclass=jsii.JSIIMeta,
+    jsii_type="comcoreosmonitoring.PodMonitor",
+):
+    '''Which pods Prometheus scrapes, and how.
+
+    :schema: PodMonitor
+    '''
+
+    def __init__(
+        self,
+        scope: "_constructs_77d1e7e8.Construct",
+        id: builtins.str,
+        *,
+        spec: typing.Union["PodMonitorSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> None:
+        '''Defines a "PodMonitor" API object.
+
+        :param scope: the scope in which to define this object.
+        :param id: a scope-local name for the object.
+        :param spec: 
+        :param metadata: 
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__4386e5e7b16cd06c6dea31e4f9d3a465062ae2fc79fc17d9b5ad62158a2479b1)
+            check_type(argname="argument scope", value=scope, expected_type=type_hints["scope"])
+            check_type(argname="argument id", value=id, expected_type=type_hints["id"])
+        props = PodMonitorProps(spec=spec, metadata=metadata)
+
+        jsii.create(self.__class__, self, [scope, id, props])
+
+    @jsii.member(jsii_name="manifest")
+    @builtins.classmethod
+    def manifest(
+        cls,
+        *,
+        spec: typing.Union["PodMonitorSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> typing.Any:
+        '''Renders a Kubernetes manifest for "PodMonitor".
+
+        This can be used to inline resource manifests inside other objects (e.g. as templates).
+
+        :param spec: 
+        :param metadata: 
+        '''
+        props = PodMonitorProps(spec=spec, metadata=metadata)
+
+        return typing.cast(typing.Any, jsii.sinvoke(cls, "manifest", [props]))
+
+    @jsii.member(jsii_name="toJson")
+    def to_json(self) -> typing.Any:
+        '''Renders the object to Kubernetes JSON.'''
+        return typing.cast(typing.Any, jsii.invoke(self, "toJson", []))
+
+    @jsii.python.classproperty
+    @jsii.member(jsii_name="GVK")
+    def GVK(cls) -> "_cdk8s_d3d9af27.GroupVersionKind":
+        '''Returns the apiVersion and kind for "PodMonitor".'''
+        return typing.cast("_cdk8s_d3d9af27.GroupVersionKind", jsii.sget(cls, "GVK"))
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorProps",
+    jsii_struct_bases=[],
+    name_mapping={"spec": "spec", "metadata": "metadata"},
+)
+class PodMonitorProps:
+    def __init__(
+        self,
+        *,
+        spec: typing.Union["PodMonitorSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> None:
+        '''Which pods Prometheus scrapes, and how.
+
+        :param spec: 
+        :param metadata: 
+
+        :schema: PodMonitor
+        '''
+        if isinstance(spec, dict):
+            spec = PodMonitorSpec(**spec)
+        if isinstance(metadata, dict):
+            metadata = _cdk8s_d3d9af27.ApiObjectMetadata(**metadata)
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__000289246622513cc68c28097b13cc8f7e26acde7c493f0f44c1bc1caaef8375)
+            check_type(argname="argument spec", value=spec, expected_type=type_hints["spec"])
+            check_type(argname="argument metadata", value=metadata, expected_type=type_hints["metadata"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "spec": spec,
+        }
+        if metadata is not None:
+            self._values["metadata"] = metadata
+
+    @builtins.property
+    def spec(self) -> "PodMonitorSpec":
+        '''
+        :schema: PodMonitor#spec
+        '''
+        result = self._values.get("spec")
+        assert result is not None, "Required property 'spec' is missing"
+        return typing.cast("PodMonitorSpec", result)
+
+    @builtins.property
+    def metadata(self) -> typing.Optional["_cdk8s_d3d9af27.ApiObjectMetadata"]:
+        '''
+        :schema: PodMonitor#metadata
+        '''
+        result = self._values.get("metadata")
+        return typing.cast(typing.Optional["_cdk8s_d3d9af27.ApiObjectMetadata"], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorProps(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpec",
+    jsii_struct_bases=[],
+    name_mapping={
+        "selector": "selector",
+        "namespace_selector": "namespaceSelector",
+        "pod_metrics_endpoints": "podMetricsEndpoints",
+        "pod_target_labels": "podTargetLabels",
+    },
+)
+class PodMonitorSpec:
+    def __init__(
+        self,
+        *,
+        selector: typing.Union["PodMonitorSpecSelector", typing.Dict[builtins.str, typing.Any]],
+        namespace_selector: typing.Optional[typing.Union["PodMonitorSpecNamespaceSelector", typing.Dict[builtins.str, typing.Any]]] = None,
+        pod_metrics_endpoints: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpoints", typing.Dict[builtins.str, typing.Any]]]] = None,
+        pod_target_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+    ) -> None:
+        '''
+        :param selector: The pods to scrape.
+        :param namespace_selector: Namespaces of those pods; without it, the PodMonitor's own.
+        :param pod_metrics_endpoints: 
+        :param pod_target_labels: Pod labels copied onto every series.
+
+        :schema: PodMonitorSpec
+        '''
+        if isinstance(selector, dict):
+            selector = PodMonitorSpecSelector(**selector)
+        if isinstance(namespace_selector, dict):
+            namespace_selector = PodMonitorSpecNamespaceSelector(**namespace_selector)
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__d0fc366a7b37e8f5ef77cf5c54a58cc0785b1b082756c925b98a051159c271b2)
+            check_type(argname="argument selector", value=selector, expected_type=type_hints["selector"])
+            check_type(argname="argument namespace_selector", value=namespace_selector, expected_type=type_hints["namespace_selector"])
+            check_type(argname="argument pod_metrics_endpoints", value=pod_metrics_endpoints, expected_type=type_hints["pod_metrics_endpoints"])
+            check_type(argname="argument pod_target_labels", value=pod_target_labels, expected_type=type_hints["pod_target_labels"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "selector": selector,
+        }
+        if namespace_selector is not None:
+            self._values["namespace_selector"] = namespace_selector
+        if pod_metrics_endpoints is not None:
+            self._values["pod_metrics_endpoints"] = pod_metrics_endpoints
+        if pod_target_labels is not None:
+            self._values["pod_target_labels"] = pod_target_labels
+
+    @builtins.property
+    def selector(self) -> "PodMonitorSpecSelector":
+        '''The pods to scrape.
+
+        :schema: PodMonitorSpec#selector
+        '''
+        result = self._values.get("selector")
+        assert result is not None, "Required property 'selector' is missing"
+        return typing.cast("PodMonitorSpecSelector", result)
+
+    @builtins.property
+    def namespace_selector(self) -> typing.Optional["PodMonitorSpecNamespaceSelector"]:
+        '''Namespaces of those pods;
+
+        without it, the PodMonitor's own.
+
+        :schema: PodMonitorSpec#namespaceSelector
+        '''
+        result = self._values.get("namespace_selector")
+        return typing.cast(typing.Optional["PodMonitorSpecNamespaceSelector"], result)
+
+    @builtins.property
+    def pod_metrics_endpoints(
+        self,
+    ) -> typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpoints"]]:
+        '''
+        :schema: PodMonitorSpec#podMetricsEndpoints
+        '''
+        result = self._values.get("pod_metrics_endpoints")
+        return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpoints"]], result)
+
+    @builtins.property
+    def pod_target_labels(self) -> typing.Optional[typing.List[builtins.str]]:
+        '''Pod labels copied onto every series.
+
+        :schema: PodMonitorSpec#podTargetLabels
+        '''
+        result = self._values.get("pod_target_labels")
+        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpec(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecNamespaceSelector",
+    jsii_struct_bases=[],
+    name_mapping={"match_names": "matchNames"},
+)
+class PodMonitorSpecNamespaceSelector:
+    def __init__(
+        self,
+        *,
+        match_names: typing.Optional[typing.Sequence[builtins.str]] = None,
+    ) -> None:
+        '''Namespaces of those pods;
+
+        without it, the PodMonitor's own.
+
+        :param match_names: 
+
+        :schema: PodMonitorSpecNamespaceSelector
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__524d04d3a7bd18ec278a8abacd46bb31235156344174cf6cbd345d16acc9b446)
+            check_type(argname="argument match_names", value=match_names, expected_type=type_hints["match_names"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if match_names is not None:
+            self._values["match_names"] = match_names
+
+    @builtins.property
+    def match_names(self) -> typing.Optional[typing.List[builtins.str]]:
+        '''
+        :schema: PodMonitorSpecNamespaceSelector#matchNames
+        '''
+        result = self._values.get("match_names")
+        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecNamespaceSelector(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpoints",
+    jsii_struct_bases=[],
+    name_mapping={
+        "interval": "interval",
+        "metric_relabelings": "metricRelabelings",
+        "path": "path",
+        "port": "port",
+        "relabelings": "relabelings",
+        "scheme": "scheme",
+        "scrape_timeout": "scrapeTimeout",
+    },
+)
+class PodMonitorSpecPodMetricsEndpoints:
+    def __init__(
+        self,
+        *,
+        interval: typing.Optional[builtins.str] = None,
+        metric_relabelings: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpointsMetricRelabelings", typing.Dict[builtins.str, typing.Any]]]] = None,
+        path: typing.Optional[builtins.str] = None,
+        port: typing.Optional[builtins.str] = None,
+        relabelings: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpointsRelabelings", typing.Dict[builtins.str, typing.Any]]]] = None,
+        scheme: typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"] = None,
+        scrape_timeout: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''
+        :param interval: 
+        :param metric_relabelings: Changes to series before they are stored.
+        :param path: Path of the metrics; /metrics without it.
+        :param port: Name of a container port.
+        :param relabelings: Changes to a target's labels before the scrape.
+        :param scheme: 
+        :param scrape_timeout: 
+
+        :schema: PodMonitorSpecPodMetricsEndpoints
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef8363478770ae)
+            check_type(argname="argument interval", value=interval, expected_type=type_hints["interval"])
+            check_type(argname="argument metric_relabelings", value=metric_relabelings, expected_type=type_hints["metric_relabelings"])
+            check_type(argname="argument path", value=path, expected_type=type_hints["path"])
+            check_type(argname="argument port", value=port, expected_type=type_hints["port"])
+            check_type(argname="argument relabelings", value=relabelings, expected_type=type_hints["relabelings"])
+            check_type(argname="argument scheme", value=scheme, expected_type=type_hints["scheme"])
+            check_type(argname="argument scrape_timeout", value=scrape_timeout, expected_type=type_hints["scrape_timeout"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if interval is not None:
+            self._values["interval"] = interval
+        if metric_relabelings is not None:
+            self._values["metric_relabelings"] = metric_relabelings
+        if path is not None:
+            self._values["path"] = path
+        if port is not None:
+            self._values["port"] = port
+        if relabelings is not None:
+            self._values["relabelings"] = relabelings
+        if scheme is not None:
+            self._values["scheme"] = scheme
+        if scrape_timeout is not None:
+            self._values["scrape_timeout"] = scrape_timeout
+
+    @builtins.property
+    def interval(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpoints#interval
+        '''
+        result = self._values.get("interval")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def metric_relabelings(
+        self,
+    ) -> typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsMetricRelabelings"]]:
+        '''Changes to series before they are stored.
+
+        :schema: PodMonitorSpecPodMetricsEndpoints#metricRelabelings
+        '''
+        result = self._values.get("metric_relabelings")
+        return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsMetricRelabelings"]], result)
+
+    @builtins.property
+    def path(self) -> typing.Optional[builtins.str]:
+        '''Path of the metrics;
+
+        /metrics without it.
+
+        :schema: PodMonitorSpecPodMetricsEndpoints#path
+        '''
+        result = self._values.get("path")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def port(self) -> typing.Optional[builtins.str]:
+        '''Name of a container port.
+
+        :schema: PodMonitorSpecPodMetricsEndpoints#port
+        '''
+        result = self._values.get("port")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def relabelings(
+        self,
+    ) -> typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsRelabelings"]]:
+        '''Changes to a target's labels before the scrape.
+
+        :schema: PodMonitorSpecPodMetricsEndpoints#relabelings
+        '''
+        result = self._values.get("relabelings")
+        return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsRelabelings"]], result)
+
+    @builtins.property
+    def scheme(self) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpoints#scheme
+        '''
+        result = self._values.get("scheme")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"], result)
+
+    @builtins.property
+    def scrape_timeout(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpoints#scrapeTimeout
+        '''
+        result = self._values.get("scrape_timeout")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpoints(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsMetricRelabelings",
+    jsii_struct_bases=[],
+    name_mapping={
+        "action": "action",
+        "regex": "regex",
+        "replacement": "replacement",
+        "separator": "separator",
+        "source_labels": "sourceLabels",
+        "target_label": "targetLabel",
+    },
+)
+class PodMonitorSpecPodMetricsEndpointsMetricRelabelings:
+    def __init__(
+        self,
+        *,
+        action: typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"] = None,
+        regex: typing.Optional[builtins.str] = None,
+        replacement: typing.Optional[builtins.str] = None,
+        separator: typing.Optional[builtins.str] = None,
+        source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+        target_label: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''
+        :param action: 
+        :param regex: 
+        :param replacement: 
+        :param separator: 
+        :param source_labels: 
+        :param target_label: 
+
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__0d631237a06617099a9c0a422610a6cae1bbcadbd056a4f09156c9ab72fbebba)
+            check_type(argname="argument action", value=action, expected_type=type_hints["action"])
+            check_type(argname="argument regex", value=regex, expected_type=type_hints["regex"])
+            check_type(argname="argument replacement", value=replacement, expected_type=type_hints["replacement"])
+            check_type(argname="argument separator", value=separator, expected_type=type_hints["separator"])
+            check_type(argname="argument source_labels", value=source_labels, expected_type=type_hints["source_labels"])
+            check_type(argname="argument target_label", value=target_label, expected_type=type_hints["target_label"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if action is not None:
+            self._values["action"] = action
+        if regex is not None:
+            self._values["regex"] = regex
+        if replacement is not None:
+            self._values["replacement"] = replacement
+        if separator is not None:
+            self._values["separator"] = separator
+        if source_labels is not None:
+            self._values["source_labels"] = source_labels
+        if target_label is not None:
+            self._values["target_label"] = target_label
+
+    @builtins.property
+    def action(
+        self,
+    ) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#action
+        '''
+        result = self._values.get("action")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"], result)
+
+    @builtins.property
+    def regex(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#regex
+        '''
+        result = self._values.get("regex")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def replacement(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#replacement
+        '''
+        result = self._values.get("replacement")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def separator(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#separator
+        '''
+        result = self._values.get("separator")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def source_labels(self) -> typing.Optional[typing.List[builtins.str]]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#sourceLabels
+        '''
+        result = self._values.get("source_labels")
+        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
+
+    @builtins.property
+    def target_label(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#targetLabel
+        '''
+        result = self._values.get("target_label")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpointsMetricRelabelings(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.enum(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"
+)
+class PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction(enum.Enum):
+    '''
+    :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction
+    '''
+
+    REPLACE = "REPLACE"
+    '''replace.'''
+    KEEP = "KEEP"
+    '''keep.'''
+    DROP = "DROP"
+    '''drop.'''
+    LABELMAP = "LABELMAP"
+    '''labelmap.'''
+    LABELDROP = "LABELDROP"
+    '''labeldrop.'''
+    LABELKEEP = "LABELKEEP"
+    '''labelkeep.'''
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsRelabelings",
+    jsii_struct_bases=[],
+    name_mapping={
+        "action": "action",
+        "regex": "regex",
+        "replacement": "replacement",
+        "separator": "separator",
+        "source_labels": "sourceLabels",
+        "target_label": "targetLabel",
+    },
+)
+class PodMonitorSpecPodMetricsEndpointsRelabelings:
+    def __init__(
+        self,
+        *,
+        action: typing.Optional["PodMonitorSpecPodMetricsEndpointsRelabelingsAction"] = None,
+        regex: typing.Optional[builtins.str] = None,
+        replacement: typing.Optional[builtins.str] = None,
+        separator: typing.Optional[builtins.str] = None,
+        source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+        target_label: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''
+        :param action: 
+        :param regex: 
+        :param replacement: 
+        :param separator: 
+        :param source_labels: 
+        :param target_label: 
+
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__56d9a4ee0d45464a0442734472d6d978277b854ed798573def6397bf849beace)
+            check_type(argname="argument action", value=action, expected_type=type_hints["action"])
+            check_type(argname="argument regex", value=regex, expected_type=type_hints["regex"])
+            check_type(argname="argument replacement", value=replacement, expected_type=type_hints["replacement"])
+            check_type(argname="argument separator", value=separator, expected_type=type_hints["separator"])
+            check_type(argname="argument source_labels", value=source_labels, expected_type=type_hints["source_labels"])
+            check_type(argname="argument target_label", value=target_label, expected_type=type_hints["target_label"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if action is not None:
+            self._values["action"] = action
+        if regex is not None:
+            self._values["regex"] = regex
+        if replacement is not None:
+            self._values["replacement"] = replacement
+        if separator is not None:
+            self._values["separator"] = separator
+        if source_labels is not None:
+            self._values["source_labels"] = source_labels
+        if target_label is not None:
+            self._values["target_label"] = target_label
+
+    @builtins.property
+    def action(
+        self,
+    ) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsRelabelingsAction"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#action
+        '''
+        result = self._values.get("action")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsRelabelingsAction"], result)
+
+    @builtins.property
+    def regex(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#regex
+        '''
+        result = self._values.get("regex")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def replacement(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#replacement
+        '''
+        result = self._values.get("replacement")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def separator(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#separator
+        '''
+        result = self._values.get("separator")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def source_labels(self) -> typing.Optional[typing.List[builtins.str]]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#sourceLabels
+        '''
+        result = self._values.get("source_labels")
+        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
+
+    @builtins.property
+    def target_label(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#targetLabel
+        '''
+        result = self._values.get("target_label")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpointsRelabelings(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.enum(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsRelabelingsAction"
+)
+class PodMonitorSpecPodMetricsEndpointsRelabelingsAction(enum.Enum):
+    '''
+    :schema: PodMonitorSpecPodMetricsEndpointsRelabelingsAction
+    '''
+
+    REPLACE = "REPLACE"
+    '''replace.'''
+    KEEP = "KEEP"
+    '''keep.'''
+    DROP = "DROP"
+    '''drop.'''
+    LABELMAP = "LABELMAP"
+    '''labelmap.'''
+    LABELDROP = "LABELDROP"
+    '''labeldrop.'''
+    LABELKEEP = "LABELKEEP"
+    '''labelkeep.'''
+
+
+@jsii.enum(jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsScheme")
+class PodMonitorSpecPodMetricsEndpointsScheme(enum.Enum):
+    '''
+    :schema: PodMonitorSpecPodMetricsEndpointsScheme
+    '''
+
+    HTTP = "HTTP"
+    '''http.'''
+    HTTPS = "HTTPS"
+    '''https.'''
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecSelector",
+    jsii_struct_bases=[],
+    name_mapping={"match_labels": "matchLabels"},
+)
+class PodMonitorSpecSelector:
+    def __init__(
+        self,
+        *,
+        match_labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+    ) -> None:
+        '''The pods to scrape.
+
+        :param match_labels: 
+
+        :schema: PodMonitorSpecSelector
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__0807ae16c2fa6e21f535839f0ad802f79dfd66a804e502f5dba590cd2f109de9)
+            check_type(argname="argument match_labels", value=match_labels, expected_type=type_hints["match_labels"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if match_labels is not None:
+            self._values["match_labels"] = match_labels
+
+    @builtins.property
+    def match_labels(
+        self,
+    ) -> typing.Optional[typing.Mapping[builtins.str, builtins.str]]:
+        '''
+        :schema: PodMonitorSpecSelector#matchLabels
+        '''
+        result = self._values.get("match_labels")
+        return typing.cast(typing.Optional[typing.Mapping[builtins.str, builtins.str]], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecSelector(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+class PrometheusRule(
+    _cdk8s_d3d9af27.ApiObject,
+    metaclass=jsii.JSIIMeta,
+    jsii_type="comcoreosmonitoring.PrometheusRule",
+):
+    '''Alerts and recorded series.
+
+    :schema: PrometheusRule
+    '''
+
+    def __init__(
+        self,
+        scope: "_constructs_77d1e7e8.Construct",
+        id: builtins.str,
+        *,
+        spec: typing.Union["PrometheusRuleSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> None:
+        '''Defines a "PrometheusRule" API object.
+
+        :param scope: the scope in which to define this object.
+        :param id: a scope-local name for the object.
+        :param spec: 
+        :param metadata: 
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__ec6724b05d6be8a069ac535d8d8d4461a23782e0a344fbd36d14e78cee59a003)
+            check_type(argname="argument scope", value=scope, expected_type=type_hints["scope"])
+            check_type(argname="argument id", value=id, expected_type=type_hints["id"])
+        props = PrometheusRuleProps(spec=spec, metadata=metadata)
+
+        jsii.create(self.__class__, self, [scope, id, props])
+
+    @jsii.member(jsii_name="manifest")
+    @builtins.classmethod
+    def manifest(
+        cls,
+        *,
+        spec: typing.Union["PrometheusRuleSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> typing.Any:
+        '''Renders a Kubernetes manifest for "PrometheusRule".
+
+        This can be used to inline resource manifests inside other objects (e.g. as templates).
+
+        :param spec: 
+        :param metadata: 
+        '''
+        props = PrometheusRuleProps(spec=spec, metadata=metadata)
+
+        return typing.cast(typing.Any, jsii.sinvoke(cls, "manifest", [props]))
+
+    @jsii.member(jsii_name="toJson")
+    def to_json(self) -> typing.Any:
+        '''Renders the object to Kubernetes JSON.'''
+        return typing.cast(typing.Any, jsii.invoke(self, "toJson", []))
+
+    @jsii.python.classproperty
+    @jsii.member(jsii_name="GVK")
+    def GVK(cls) -> "_cdk8s_d3d9af27.GroupVersionKind":
+        '''Returns the apiVersion and kind for "PrometheusRule".'''
+        return typing.cast("_cdk8s_d3d9af27.GroupVersionKind", jsii.sget(cls, "GVK"))
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PrometheusRuleProps",
+    jsii_struct_bases=[],
+    name_mapping={"spec": "spec", "metadata": "metadata"},
+)
+class PrometheusRuleProps:
+    def __init__(
+        self,
+        *,
+        spec: typing.Union["PrometheusRuleSpec", typing.Dict[builtins.str, typing.Any]],
+        metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> None:
+        '''Alerts and recorded series.
+
+        :param spec: 
+        :param metadata: 
+
+        :schema: PrometheusRule
+        '''
+        if isinstance(spec, dict):
+            spec = PrometheusRuleSpec(**spec)
+        if isinstance(metadata, dict):
+            metadata = _cdk8s_d3d9af27.ApiObjectMetadata(**metadata)
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__e21b7008853c9699b14d4efcceafa6ff9c975095432e2544845140d3312103bd)
+            check_type(argname="argument spec", value=spec, expected_type=type_hints["spec"])
+            check_type(argname="argument metadata", value=metadata, expected_type=type_hints["metadata"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "spec": spec,
+        }
+        if metadata is not None:
+            self._values["metadata"] = metadata
+
+    @builtins.property
+    def spec(self) -> "PrometheusRuleSpec":
+        '''
+        :schema: PrometheusRule#spec
+        '''
+        result = self._values.get("spec")
+        assert result is not None, "Required property 'spec' is missing"
+        return typing.cast("PrometheusRuleSpec", result)
+
+    @builtins.property
+    def metadata(self) -> typing.Optional["_cdk8s_d3d9af27.ApiObjectMetadata"]:
+        '''
+        :schema: PrometheusRule#metadata
+        '''
+        result = self._values.get("metadata")
+        return typing.cast(typing.Optional["_cdk8s_d3d9af27.ApiObjectMetadata"], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PrometheusRuleProps(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PrometheusRuleSpec",
+    jsii_struct_bases=[],
+    name_mapping={"groups": "groups"},
+)
+class PrometheusRuleSpec:
+    def __init__(
+        self,
+        *,
+        groups: typing.Optional[typing.Sequence[typing.Union["PrometheusRuleSpecGroups", typing.Dict[builtins.str, typing.Any]]]] = None,
+    ) -> None:
+        '''
+        :param groups: 
+
+        :schema: PrometheusRuleSpec
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__b7d731a17a6145319669c5ad04bbd6037ce4798b1fc1890c11154acc9d5785cc)
+            check_type(argname="argument groups", value=groups, expected_type=type_hints["groups"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if groups is not None:
+            self._values["groups"] = groups
+
+    @builtins.property
+    def groups(self) -> typing.Optional[typing.List["PrometheusRuleSpecGroups"]]:
+        '''
+        :schema: PrometheusRuleSpec#groups
+        '''
+        result = self._values.get("groups")
+        return typing.cast(typing.Optional[typing.List["PrometheusRuleSpecGroups"]], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PrometheusRuleSpec(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PrometheusRuleSpecGroups",
+    jsii_struct_bases=[],
+    name_mapping={"name": "name", "interval": "interval", "rules": "rules"},
+)
+class PrometheusRuleSpecGroups:
+    def __init__(
+        self,
+        *,
+        name: builtins.str,
+        interval: typing.Optional[builtins.str] = None,
+        rules: typing.Optional[typing.Sequence[typing.Union["PrometheusRuleSpecGroupsRules", typing.Dict[builtins.str, typing.Any]]]] = None,
+    ) -> None:
+        '''
+        :param name: 
+        :param interval: Time between two evaluations; Prometheus's own without it.
+        :param rules: 
+
+        :schema: PrometheusRuleSpecGroups
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__98e68b7aa3a9e2ab89ed463a5d6f8881ee6f7e42ab4533bfc91fcfee1f79e104)
+            check_type(argname="argument name", value=name, expected_type=type_hints["name"])
+            check_type(argname="argument interval", value=interval, expected_type=type_hints["interval"])
+            check_type(argname="argument rules", value=rules, expected_type=type_hints["rules"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "name": name,
+        }
+        if interval is not None:
+            self._values["interval"] = interval
+        if rules is not None:
+            self._values["rules"] = rules
+
+    @builtins.property
+    def name(self) -> builtins.str:
+        '''
+        :schema: PrometheusRuleSpecGroups#name
+        '''
+        result = self._values.get("name")
+        assert result is not None, "Required property 'name' is missing"
+        return typing.cast(builtins.str, result)
+
+    @builtins.property
+    def interval(self) -> typing.Optional[builtins.str]:
+        '''Time between two evaluations;
+
+        Prometheus's own without it.
+
+        :schema: PrometheusRuleSpecGroups#interval
+        '''
+        result = self._values.get("interval")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def rules(self) -> typing.Optional[typing.List["PrometheusRuleSpecGroupsRules"]]:
+        '''
+        :schema: PrometheusRuleSpecGroups#rules
+        '''
+        result = self._values.get("rules")
+        return typing.cast(typing.Optional[typing.List["PrometheusRuleSpecGroupsRules"]], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PrometheusRuleSpecGroups(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PrometheusRuleSpecGroupsRules",
+    jsii_struct_bases=[],
+    name_mapping={
+        "expr": "expr",
+        "alert": "alert",
+        "annotations": "annotations",
+        "for_": "for",
+        "labels": "labels",
+        "record": "record",
+    },
+)
+class PrometheusRuleSpecGroupsRules:
+    def __init__(
+        self,
+        *,
+        expr: builtins.str,
+        alert: typing.Optional[builtins.str] = None,
+        annotations: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+        for_: typing.Optional[builtins.str] = None,
+        labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+        record: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''
+        :param expr: PromQL expression.
+        :param alert: Name of the alert; either this or record.
+        :param annotations: 
+        :param for_: How long the expression must hold before the alert fires.
+        :param labels: 
+        :param record: Name of the recorded series.
+
+        :schema: PrometheusRuleSpecGroupsRules
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__0c1781d51e64e7d339630495159adc2c953dc730d79c53f3189530376fc669b9)
+            check_type(argname="argument expr", value=expr, expected_type=type_hints["expr"])
+            check_type(argname="argument alert", value=alert, expected_type=type_hints["alert"])
+            check_type(argname="argument annotations", value=annotations, expected_type=type_hints["annotations"])
+            check_type(argname="argument for_", value=for_, expected_type=type_hints["for_"])
+            check_type(argname="argument labels", value=labels, expected_type=type_hints["labels"])
+            check_type(argname="argument record", value=record, expected_type=type_hints["record"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "expr": expr,
+        }
+        if alert is not None:
+            self._values["alert"] = alert
+        if annotations is not None:
+            self._values["annotations"] = annotations
+        if for_ is not None:
+            self._values["for_"] = for_
+        if labels is not None:
+            self._values["labels"] = labels
+        if record is not None:
+            self._values["record"] = record
+
+    @builtins.property
+    def expr(self) -> builtins.str:
+        '''PromQL expression.
+
+        :schema: PrometheusRuleSpecGroupsRules#expr
+        '''
+        result = self._values.get("expr")
+        assert result is not None, "Required property 'expr' is missing"
+        return typing.cast(builtins.str, result)
+
+    @builtins.property
+    def alert(self) -> typing.Optional[builtins.str]:
+        '''Name of the alert;
+
+        either this or record.
+
+        :schema: PrometheusRuleSpecGroupsRules#alert
+        '''
+        result = self._values.get("alert")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def annotations(
+        self,
+    ) -> typing.Optional[typing.Mapping[builtins.str, builtins.str]]:
+        '''
+        :schema: PrometheusRuleSpecGroupsRules#annotations
+        '''
+        result = self._values.get("annotations")
+        return typing.cast(typing.Optional[typing.Mapping[builtins.str, builtins.str]], result)
+
+    @builtins.property
+    def for_(self) -> typing.Optional[builtins.str]:
+        '''How long the expression must hold before the alert fires.
+
+        :schema: PrometheusRuleSpecGroupsRules#for
+        '''
+        result = self._values.get("for_")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def labels(self) -> typing.Optional[typing.Mapping[builtins.str, builtins.str]]:
+        '''
+        :schema: PrometheusRuleSpecGroupsRules#labels
+        '''
+        result = self._values.get("labels")
+        return typing.cast(typing.Optional[typing.Mapping[builtins.str, builtins.str]], result)
+
+    @builtins.property
+    def record(self) -> typing.Optional[builtins.str]:
+        '''Name of the recorded series.
+
+        :schema: PrometheusRuleSpecGroupsRules#record
+        '''
+        result = self._values.get("record")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PrometheusRuleSpecGroupsRules(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+__all__ = [
+    "PodMonitor",
+    "PodMonitorProps",
+    "PodMonitorSpec",
+    "PodMonitorSpecNamespaceSelector",
+    "PodMonitorSpecPodMetricsEndpoints",
+    "PodMonitorSpecPodMetricsEndpointsMetricRelabelings",
+    "PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction",
+    "PodMonitorSpecPodMetricsEndpointsRelabelings",
+    "PodMonitorSpecPodMetricsEndpointsRelabelingsAction",
+    "PodMonitorSpecPodMetricsEndpointsScheme",
+    "PodMonitorSpecSelector",
+    "PrometheusRule",
+    "PrometheusRuleProps",
+    "PrometheusRuleSpec",
+    "PrometheusRuleSpecGroups",
+    "PrometheusRuleSpecGroupsRules",
+]
+
+publication.publish()
+
+def _typecheckingstub__4386e5e7b16cd06c6dea31e4f9d3a465062ae2fc79fc17d9b5ad62158a2479b1(
+    scope: _constructs_77d1e7e8.Construct,
+    id: builtins.str,
+    *,
+    spec: typing.Union[PodMonitorSpec, typing.Dict[builtins.str, typing.Any]],
+    metadata: typing.Optional[typing.Union[_cdk8s_d3d9af27.ApiObjectMetadata, typing.Dict[builtins.str, typing.Any]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__000289246622513cc68c28097b13cc8f7e26acde7c493f0f44c1bc1caaef8375(
+    *,
+    spec: typing.Union[PodMonitorSpec, typing.Dict[builtins.str, typing.Any]],
+    metadata: typing.Optional[typing.Union[_cdk8s_d3d9af27.ApiObjectMetadata, typing.Dict[builtins.str, typing.Any]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__d0fc366a7b37e8f5ef77cf5c54a58cc0785b1b082756c925b98a051159c271b2(
+    *,
+    selector: typing.Union[PodMonitorSpecSelector, typing.Dict[builtins.str, typing.Any]],
+    namespace_selector: typing.Optional[typing.Union[PodMonitorSpecNamespaceSelector, typing.Dict[builtins.str, typing.Any]]] = None,
+    pod_metrics_endpoints: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpoints, typing.Dict[builtins.str, typing.Any]]]] = None,
+    pod_target_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__524d04d3a7bd18ec278a8abacd46bb31235156344174cf6cbd345d16acc9b446(
+    *,
+    match_names: typing.Optional[typing.Sequence[builtins.str]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef8363478770ae(
+    *,
+    interval: typing.Optional[builtins.str] = None,
+    metric_relabelings: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpointsMetricRelabelings, typing.Dict[builtins.str, typing.Any]]]] = None,
+    path: typing.Optional[builtins.str] = None,
+    port: typing.Optional[builtins.str] = None,
+    relabelings: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpointsRelabelings, typing.Dict[builtins.str, typing.Any]]]] = None,
+    scheme: typing.Optional[PodMonitorSpecPodMetricsEndpointsScheme] = None,
+    scrape_timeout: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__0d631237a06617099a9c0a422610a6cae1bbcadbd056a4f09156c9ab72fbebba(
+    *,
+    action: typing.Optional[PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction] = None,
+    regex: typing.Optional[builtins.str] = None,
+    replacement: typing.Optional[builtins.str] = None,
+    separator: typing.Optional[builtins.str] = None,
+    source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+    target_label: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__56d9a4ee0d45464a0442734472d6d978277b854ed798573def6397bf849beace(
+    *,
+    action: typing.Optional[PodMonitorSpecPodMetricsEndpointsRelabelingsAction] = None,
+    regex: typing.Optional[builtins.str] = None,
+    replacement: typing.Optional[builtins.str] = None,
+    separator: typing.Optional[builtins.str] = None,
+    source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
+    target_label: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__0807ae16c2fa6e21f535839f0ad802f79dfd66a804e502f5dba590cd2f109de9(
+    *,
+    match_labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__ec6724b05d6be8a069ac535d8d8d4461a23782e0a344fbd36d14e78cee59a003(
+    scope: _constructs_77d1e7e8.Construct,
+    id: builtins.str,
+    *,
+    spec: typing.Union[PrometheusRuleSpec, typing.Dict[builtins.str, typing.Any]],
+    metadata: typing.Optional[typing.Union[_cdk8s_d3d9af27.ApiObjectMetadata, typing.Dict[builtins.str, typing.Any]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__e21b7008853c9699b14d4efcceafa6ff9c975095432e2544845140d3312103bd(
+    *,
+    spec: typing.Union[PrometheusRuleSpec, typing.Dict[builtins.str, typing.Any]],
+    metadata: typing.Optional[typing.Union[_cdk8s_d3d9af27.ApiObjectMetadata, typing.Dict[builtins.str, typing.Any]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__b7d731a17a6145319669c5ad04bbd6037ce4798b1fc1890c11154acc9d5785cc(
+    *,
+    groups: typing.Optional[typing.Sequence[typing.Union[PrometheusRuleSpecGroups, typing.Dict[builtins.str, typing.Any]]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__98e68b7aa3a9e2ab89ed463a5d6f8881ee6f7e42ab4533bfc91fcfee1f79e104(
+    *,
+    name: builtins.str,
+    interval: typing.Optional[builtins.str] = None,
+    rules: typing.Optional[typing.Sequence[typing.Union[PrometheusRuleSpecGroupsRules, typing.Dict[builtins.str, typing.Any]]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__0c1781d51e64e7d339630495159adc2c953dc730d79c53f3189530376fc669b9(
+    *,
+    expr: builtins.str,
+    alert: typing.Optional[builtins.str] = None,
+    annotations: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+    for_: typing.Optional[builtins.str] = None,
+    labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
+    record: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
