@@ -11,12 +11,12 @@ from datetime import timedelta
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.alerts import GROUPS, Alert
+
+import attrs
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.spec import Spec
@@ -73,7 +73,7 @@ def exporter_config(spec: Spec) -> dict[str, Any]:
 
 def queries() -> str:
     """Text of the exporter's query file."""
-    return resources.files("sos_constructs.postgres").joinpath("files", "exporter-queries.yaml").read_text("utf-8")
+    return resources.files("sos_constructs.postgres").joinpath("files").joinpath("exporter-queries.yaml").read_text("utf-8")
 
 
 def exporter_container(spec: Spec, *, socket_volume: str, config_volume: str) -> dict[str, Any]:
@@ -157,9 +157,7 @@ def prometheus_rule(spec: Spec, operator: PrometheusOperator, *, data_volume: st
         "$members": str(spec.instances),
         "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"{data_volume}-{spec.name}-[0-9]+"',
     }
-    groups = [
-        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens) for alert in alerts if alert.needs in have]} for group, alerts in GROUPS.items()
-    ]
+    groups = [{"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens) for alert in alerts if alert.needs in have]} for group, alerts in GROUPS.items()]
     return _custom("PrometheusRule", spec, operator, {"groups": groups})
 
 

@@ -1,0 +1,176 @@
+"""The only bridge from plain dict manifests to cdk8s.
+
+Why not cdk8s-plus or generated classes: in Python they drop unknown fields, typos and bare quantities silently when patched, and
+``ApiObject`` takes no ``spec`` (cdk8s-core#2570). A bare ``ApiObject`` with one ``JsonPatch`` per top-level key loses nothing, keeps
+the chart's labels and namespace, and leaves the user's own ``add_json_patch`` working on the result.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import cdk8s
+from constructs import Construct
+
+from sos_constructs import names
+from sos_constructs.errors import InvalidOption, located
+
+Manifest = Mapping[str, Any]
+"""One Kubernetes object as a plain dict, in Kubernetes spelling."""
+
+MAX_BYTES = 1024 * 1024
+"""Largest object we emit, as JSON: the API server's limit for the data of one ConfigMap or Secret (etcd's own is 1.5 MiB)."""
+
+#: Kinds without a namespace, by API group: those of Kubernetes itself and of the custom resources this library speaks of.
+_CLUSTER_SCOPED = {
+    "": {"Namespace", "Node", "PersistentVolume"},
+    "admissionregistration.k8s.io": {
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    },
+    "apiextensions.k8s.io": {"CustomResourceDefinition"},
+    "apiregistration.k8s.io": {"APIService"},
+    "certificates.k8s.io": {"CertificateSigningRequest", "ClusterTrustBundle"},
+    "cert-manager.io": {"ClusterIssuer"},
+    "external-secrets.io": {"ClusterExternalSecret", "ClusterPushSecret", "ClusterSecretStore"},
+    "flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
+    "generators.external-secrets.io": {"ClusterGenerator"},
+    "networking.k8s.io": {"IngressClass", "IPAddress", "ServiceCIDR"},
+    "node.k8s.io": {"RuntimeClass"},
+    "rbac.authorization.k8s.io": {"ClusterRole", "ClusterRoleBinding"},
+    "scheduling.k8s.io": {"PriorityClass"},
+    "snapshot.storage.k8s.io": {"VolumeSnapshotClass", "VolumeSnapshotContent"},
+    "storage.k8s.io": {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
+}
+
+#: Scalars that cdk8s's YAML writer leaves bare although readers take them for something else (kubectl reads 0o14 as 12; << and = are
+#: YAML 1.1's merge and value keys), and characters that it does not escape although YAML counts them as line breaks or as a byte order mark.
+_BARE_SCALAR = re.compile(r"[-+]?0[oOXB][0-9A-Fa-f_]+|<<|=")
+_BARE_BREAK = re.compile("[\u0085\u2028\u2029\ufeff]")
+
+
+def emit(scope: Construct, manifest: Manifest) -> cdk8s.ApiObject:
+    """Add one Kubernetes object to the construct tree, exactly as written.
+
+    The object gets the chart's labels and, unless its kind is cluster-scoped, the chart's namespace.
+
+    :param scope: the construct that owns the object; its id there is ``kind-name``.
+    :param manifest: the object. Keys keep their order and spelling.
+    :raises ValueError: naming scope, field and fix, when the object holds ``None``, a non-string ConfigMap or Secret value, a scalar
+        that YAML readers would misread, a name or label the API server refuses, or is larger than 1 MiB as JSON.
+    """
+    kind, metadata = str(manifest.get("kind", "")), dict(manifest.get("metadata", {}))
+    name = metadata.get("name", "")
+    with located(scope, f"{kind}-{name}".lower()):
+        _check(manifest, kind, metadata)
+    api_object = cdk8s.ApiObject(
+        scope,
+        f"{kind}-{name}".lower(),
+        api_version=manifest["apiVersion"],
+        kind=kind,
+        metadata=cdk8s.ApiObjectMetadata(
+            name=name,
+            namespace=metadata.pop("namespace", None),
+            labels=metadata.pop("labels", None),
+            annotations=metadata.pop("annotations", None),
+        ),
+    )
+    metadata.pop("name")
+    patches = [cdk8s.JsonPatch.add(f"/metadata/{_pointer(key)}", value) for key, value in metadata.items()]
+    patches += [cdk8s.JsonPatch.add(f"/{_pointer(key)}", value) for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")]
+    if is_cluster_scoped(manifest) and cdk8s.Chart.of(api_object).namespace is not None:
+        patches.append(cdk8s.JsonPatch.remove("/metadata/namespace"))
+    if patches:
+        api_object.add_json_patch(*patches)
+    return api_object
+
+
+class Objects(Mapping[tuple[str, str], cdk8s.ApiObject]):
+    """The emitted objects of a construct, by kind and name: the escape hatch.
+
+    ``db.objects["StatefulSet", "postgres"].add_json_patch(...)`` is safe: nothing is dropped.
+    """
+
+    def __init__(self, scope: Construct, manifests: Iterable[Manifest]) -> None:
+        self._objects = {(str(m["kind"]), str(m["metadata"]["name"])): emit(scope, m) for m in manifests}
+
+    def __getitem__(self, key: tuple[str, str]) -> cdk8s.ApiObject:
+        if key not in self._objects:
+            raise KeyError(f"no {key!r}; there are: {', '.join(map(str, self._objects))}")
+        return self._objects[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._objects)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+
+def is_cluster_scoped(manifest: Manifest) -> bool:
+    """Whether the kind lives outside namespaces. Unknown kinds count as namespaced, as most are."""
+    group = str(manifest["apiVersion"]).rpartition("/")[0]
+    return manifest["kind"] in _CLUSTER_SCOPED.get(group, ())
+
+
+def _pointer(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _check(manifest: Manifest, kind: str, metadata: dict[str, Any]) -> None:
+    for field in ("apiVersion", "kind"):
+        if not isinstance(manifest.get(field), str) or not manifest[field]:
+            raise InvalidOption(field, manifest.get(field), "must be a non-empty string")
+    if "name" not in metadata:
+        raise InvalidOption("metadata", metadata, "must have a fixed name: generated names change between runs")
+    names.object_name(kind, metadata["name"])
+    if is_cluster_scoped(manifest) and "namespace" in metadata:
+        raise InvalidOption("metadata.namespace", metadata["namespace"], f"must be left out: {kind} is cluster-scoped")
+    if "namespace" in metadata:
+        names.dns_label("metadata.namespace", metadata["namespace"])
+    for key, value in dict(metadata.get("labels") or {}).items():
+        names.label_pair(key, value)
+    if kind in ("ConfigMap", "Secret"):
+        for field in ("data", "stringData", "binaryData"):
+            for key, value in dict(manifest.get(field) or {}).items():
+                if not isinstance(value, str):
+                    raise InvalidOption(f"{field}.{key}", value, "must be a string: ConfigMap and Secret hold nothing else")
+    _check_values(manifest, "")
+    size = len(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_BYTES:
+        raise InvalidOption("size", size, f"bytes is more than the {MAX_BYTES} the API server takes for one object; split it")
+
+
+def _check_values(value: object, where: str) -> None:
+    """Walk the manifest; ``where`` is a dotted path for the message."""
+    if value is None:
+        raise InvalidOption(where, None, "must have a value: a missing one would silently drop the field; leave the key out instead")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidOption(f"{where} key", key, "must be a string")
+            _check_text(key, f"{where} key")
+            _check_values(item, f"{where}.{key}" if where else key)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_values(item, f"{where}[{index}]")
+    elif isinstance(value, str):
+        _check_text(value, where)
+    elif isinstance(value, int):
+        if abs(value) > 2**53:
+            raise InvalidOption(where, value, "is beyond 2^53 and would be rounded in JavaScript; write it as a string")
+    elif not isinstance(value, float):
+        raise InvalidOption(where, value, f"has type {type(value).__name__}; use dict, list, str, int, float or bool")
+
+
+def _check_text(text: str, where: str) -> None:
+    if _BARE_SCALAR.fullmatch(text):
+        raise InvalidOption(where, text, "is text that YAML readers would take for a number or a merge key; write it another way (a decimal number, or with a suffix)")
+    if _BARE_BREAK.search(text):
+        raise InvalidOption(where, text, "contains U+0085, U+2028, U+2029 or U+FEFF, which YAML readers take for line breaks or drop; remove the character")

@@ -1,0 +1,45 @@
+"""How bad input is reported: always a ``ValueError`` that names the construct path, the option, the value and the fix.
+
+Functions deep inside the library know the option and the value but not where in the construct tree they are called from.
+They raise :class:`InvalidOption`; the construct that called them adds its path with :func:`located`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing it starts Node, which the command line tool can do without
+    from constructs import Construct
+
+
+class InvalidOption(ValueError):
+    """One option has a value that cannot work.
+
+    :param option: the option as the caller wrote it, for instance ``storage``.
+    :param value: the value that was given.
+    :param fix: what to write instead, in words that follow on "storage='50 GB' …".
+    """
+
+    def __init__(self, option: str, value: object, fix: str) -> None:
+        self.option, self.value, self.fix = option, value, fix
+        super().__init__(f"{option}={value!r} {fix}")
+
+
+@contextmanager
+def located(scope: Construct, id: str) -> Iterator[None]:
+    """Add the construct path to every :class:`InvalidOption` raised inside, before anything reaches jsii."""
+    try:
+        yield
+    except InvalidOption as error:
+        parent: str = scope.node.path
+        where = f"{parent}/{id}" if parent else id
+        raise ValueError(f"{where}: {error}") from None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the nearest known word, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,47 @@
+"""Kubernetes names and label values: the rules of the API server, checked before anything is emitted.
+
+Rules: Kubernetes "Object Names and IDs" (RFC 1123) and "Labels and Selectors".
+"""
+
+from __future__ import annotations
+
+import re
+
+from sos_constructs.errors import InvalidOption
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_RBAC_NAME = re.compile(r"[^/%]+")
+_LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+#: Role objects may carry colons and capitals ("system:node"); the API server only forbids what breaks a URL path segment.
+_RBAC_KINDS = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
+
+
+def dns_label(option: str, value: str, *, at_most: int = 63) -> str:
+    """Return ``value`` if it is a DNS-1123 label of at most ``at_most`` characters, else raise :class:`InvalidOption`."""
+    if not isinstance(value, str) or not _DNS_LABEL.fullmatch(value) or len(value) > at_most:
+        raise InvalidOption(
+            option, value, f"must be a DNS-1123 label: lower-case letters, digits and '-', starting and ending with a letter or digit, at most {at_most} characters"
+        )
+    return value
+
+
+def object_name(kind: str, value: str) -> str:
+    """Return ``value`` if the API server takes it as ``metadata.name`` of that kind, else raise :class:`InvalidOption`."""
+    option = f"{kind} metadata.name"
+    if kind in ("Service", "Namespace"):  # the two that become one DNS label
+        return dns_label(option, value)
+    pattern = _RBAC_NAME if kind in _RBAC_KINDS else _DNS_SUBDOMAIN
+    if not isinstance(value, str) or not pattern.fullmatch(value) or len(value) > 253 or value in (".", ".."):
+        raise InvalidOption(option, value, "must be a DNS-1123 subdomain: lower-case letters, digits, '-' and '.', at most 253 characters")
+    return value
+
+
+def label_pair(key: str, value: str) -> None:
+    """Raise :class:`InvalidOption` unless the API server takes ``key: value`` as a label."""
+    prefix, _, name = key.rpartition("/")
+    if (prefix and (not _DNS_SUBDOMAIN.fullmatch(prefix) or len(prefix) > 253)) or not _LABEL_NAME.fullmatch(name) or len(name) > 63:
+        raise InvalidOption("label", key, "must be [prefix/]name with a name of at most 63 letters, digits, '-', '_' and '.'")
+    if not isinstance(value, str) or len(value) > 63 or (value and not _LABEL_NAME.fullmatch(value)):
+        raise InvalidOption(f"label {key}", value, "must be a string of at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit")

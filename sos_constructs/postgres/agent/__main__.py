@@ -1,0 +1,149 @@
+"""``python3 -m agent render`` before Patroni starts, ``python3 -m agent run`` beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from .files import DeclaredError
+from .log import log
+from .metrics import Metrics, serve
+from .patroni_api import PatroniError, Status
+from .psql import SqlError
+from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
+from .render import Pod
+
+INTERVAL = 5.0
+"""Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
+RESYNC = 60.0
+"""Seconds after which a step runs although nothing changed, to undo what somebody changed by hand."""
+BACK_OFF = 60.0
+"""Longest pause, in seconds, after failures of one step: 5, 10, 20, 40, 60, 60, …"""
+STANDSTILL = 300.0
+"""Seconds without a round after which the liveness probe has the agent restarted; a few psql time-outs of 90 s fit into it."""
+
+Step = Callable[[Member, Status], None]
+STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member, "store": reconcile_store}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; returns the exit code."""
+    member = Member(
+        pod=Pod(os.environ["POD_NAME"], os.environ["POD_NAMESPACE"], os.environ["POD_IP"]),
+        config_dir=Path(os.environ["SOS_CONFIG_DIR"]),
+        credentials_dir=Path(os.environ["SOS_CREDENTIALS_DIR"]),
+        runtime_dir=Path(os.environ["SOS_RUNTIME_DIR"]),
+        socket_dir=os.environ["SOS_SOCKET_DIR"],
+    )
+    if arguments == ["render"]:
+        try:
+            render(member)
+        except DeclaredError as error:
+            log("error", "render", str(error))
+            return 1
+        return 0
+    if arguments == ["run"]:
+        run(member, int(os.environ["SOS_AGENT_PORT"]))
+        return 0
+    print("usage: python3 -m agent render|run", file=sys.stderr)
+    return 2
+
+
+def run(member: Member, port: int) -> None:
+    """Reconcile until told to stop. A failing step is logged, counted and tried again with growing pauses; the others go on."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    metrics = Metrics()
+    serve(metrics, port, stale_after=STANDSTILL)
+    own_code = code_digest()
+    runners = [Runner(name, step) for name, step in STEPS.items()]
+    watch = Runner("watch", lambda member, status: None)
+    log("info", "agent", "started", code=own_code[:12])
+    while True:
+        try:
+            situation = observe(member)
+        except (DeclaredError, PatroniError, OSError) as error:
+            watch.note(str(error), metrics)
+        else:
+            watch.note("", metrics)
+            for runner in runners:
+                runner.round(member, situation, metrics)
+        metrics.round()
+        time.sleep(INTERVAL)
+        if code_digest() != own_code:
+            log("info", "agent", "new code is mounted: starting anew")
+            os.execv(sys.executable, [sys.executable, "-m", "agent", "run"])
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a step depends on: when it changes, every step runs at once."""
+
+    files: str
+    status: Status
+
+
+def observe(member: Member) -> Situation:
+    """Read the mounted files and ask the local Patroni; both are cheap."""
+    declared = member.declared()
+    return Situation(declared.digest(), member.patroni(declared).status())
+
+
+class Runner:
+    """When one step runs, and how its outcome is told."""
+
+    def __init__(self, name: str, step: Step) -> None:
+        self.name, self.step = name, step
+        self._seen: Situation | None = None
+        self._due = self._pause = 0.0
+        self._error = ""
+
+    def round(self, member: Member, situation: Situation, metrics: Metrics) -> None:
+        """Run the step if the situation changed or its time has come."""
+        if situation == self._seen and time.monotonic() < self._due:
+            return
+        self._seen = situation
+        error = attempt(self.step, member, situation.status)
+        self.note(error, metrics)
+        self._pause = min(BACK_OFF, max(INTERVAL, self._pause * 2)) if error else 0.0
+        self._due = time.monotonic() + (self._pause if error else RESYNC)
+
+    def note(self, error: str, metrics: Metrics) -> None:
+        """Count the outcome, and log it when it is another than last time."""
+        metrics.record(self.name, not error)
+        if error != self._error:
+            log("error" if error else "info", self.name, error or "works again")
+            self._error = error
+
+
+def attempt(step: Step, member: Member, status: Status) -> str:
+    """Run one step and return what went wrong, or an empty string."""
+    try:
+        step(member, status)
+    except (DeclaredError, NotYet, PatroniError, SqlError, OSError) as error:
+        return str(error)
+    except Exception as error:  # a mistake in this code must not end the loop; its text could quote a value, so only its type is told
+        return f"unexpected {type(error).__name__}"
+    return ""
+
+
+def code_digest() -> str:
+    """Changes when the kubelet brings new files of this package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

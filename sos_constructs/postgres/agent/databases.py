@@ -1,0 +1,103 @@
+"""Roles and databases on the primary: read what is, act on the difference, leave everything undeclared alone.
+
+Nothing is ever dropped: a database that is no longer declared stays until a human drops it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from . import scram
+from .files import Declared
+from .psql import Psql, identifier, literal
+
+_APPLIED = "sos_agent"
+"""Schema in database ``postgres`` where the agent notes which SQL it ran."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One difference and the SQL that removes it. The description is safe to log; the SQL may hold a verifier."""
+
+    description: str
+    sql: str
+    database: str = "postgres"
+
+
+def reconcile(declared: Declared, psql: Psql) -> list[str]:
+    """Make roles and databases as declared and return what was done; an empty list when nothing differed."""
+    done: list[str] = []
+    for step in (_roles, _databases, _contents):
+        for action in step(declared, psql):
+            psql.query(action.sql, action.database)
+            done.append(action.description)
+    return done
+
+
+def stored_verifiers(psql: Psql) -> dict[str, str]:
+    """Password verifiers by role. Works on a standby too, where it shows what has been replicated so far."""
+    return dict((row[0], row[1]) for row in psql.query("SELECT rolname, coalesce(rolpassword, '') FROM pg_catalog.pg_authid WHERE rolcanlogin"))
+
+
+def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
+    verifiers = stored_verifiers(psql)
+    for role in declared.roles:
+        declared.check_username(role)
+        name, password = role["name"], declared.credential(role["password_key"])
+        if name not in verifiers:
+            yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN PASSWORD {literal(scram.verifier(password))}")
+        elif not scram.matches(password, verifiers[name]):
+            yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)} PASSWORD {literal(scram.verifier(password))}")
+    members = {(row[0], row[1]) for row in psql.query("SELECT pg_get_userbyid(member), pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")}
+    for role in declared.roles:
+        group = role.get("member_of")
+        if group and (role["name"], group) not in members:
+            yield Action(f"add role {role['name']} to {group}", f"GRANT {identifier(group)} TO {identifier(role['name'])}")
+
+
+def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
+    there = {row[0]: row[1] for row in psql.query("SELECT datname, pg_get_userbyid(datdba) FROM pg_catalog.pg_database")}
+    for database in declared.databases:
+        name, owner = database["name"], database["owner"]
+        if name not in there:
+            yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}")
+        elif there[name] != owner:
+            yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
+    # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights.
+    open_to_all = "SELECT d.datname FROM pg_catalog.pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0"
+    public = {row[0] for row in psql.query(open_to_all)}
+    for database in declared.databases:
+        if database["name"] in public:
+            yield Action(f"close database {database['name']} to all but its owner", f"REVOKE ALL ON DATABASE {identifier(database['name'])} FROM PUBLIC")
+
+
+def _contents(declared: Declared, psql: Psql) -> Iterator[Action]:
+    for database in declared.databases:
+        wanted = database["extensions"]
+        if wanted:
+            there = {row[0] for row in psql.query("SELECT extname FROM pg_catalog.pg_extension", database["name"])}
+            for extension in wanted:
+                if extension not in there:
+                    yield Action(f"create extension {extension} in {database['name']}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", database["name"])
+    with_sql = [d for d in declared.databases if d["sql"]]
+    applied = _applied(psql) if with_sql else {}
+    for database in with_sql:
+        digest = hashlib.sha256(database["sql"].encode()).hexdigest()
+        if applied.get(database["name"]) != digest:
+            sql = f"BEGIN;\nSET LOCAL ROLE {identifier(database['owner'])};\n{database['sql']}\n;COMMIT"
+            yield Action(f"run SQL {digest[:12]} in {database['name']}", sql, database["name"])
+            note = (
+                f"CREATE SCHEMA IF NOT EXISTS {_APPLIED};"
+                f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());"
+                f"INSERT INTO {_APPLIED}.applied (database, sha256) VALUES ({literal(database['name'])}, {literal(digest)})"
+                " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = now()"
+            )
+            yield Action(f"note SQL {digest[:12]} of {database['name']} as run", note)
+
+
+def _applied(psql: Psql) -> dict[str, str]:
+    if not psql.query(f"SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('{_APPLIED}.applied')"):
+        return {}
+    return dict((row[0], row[1]) for row in psql.query(f"SELECT database, sha256 FROM {_APPLIED}.applied"))

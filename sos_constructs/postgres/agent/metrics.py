@@ -1,0 +1,78 @@
+"""The agent's own health, for Prometheus and for its liveness probe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Metrics:
+    """Outcome of every step, and when the loop last went round."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._success: dict[str, int] = {}
+        self._last: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._round = time.monotonic()
+
+    def record(self, step: str, success: bool) -> None:
+        """Note the outcome of one step."""
+        with self._lock:
+            self._success[step] = int(success)
+            self._failures.setdefault(step, 0)
+            if success:
+                self._last[step] = time.time()
+            else:
+                self._failures[step] += 1
+
+    def round(self) -> None:
+        """Note that the loop went round."""
+        self._round = time.monotonic()
+
+    def alive(self, within: float) -> bool:
+        """Whether the loop went round within so many seconds."""
+        return time.monotonic() - self._round < within
+
+    def text(self) -> str:
+        """Prometheus text format."""
+        with self._lock:
+            families = (
+                ("sos_agent_reconcile_success", "gauge", "Whether the step's last run succeeded.", self._success),
+                ("sos_agent_last_success_timestamp_seconds", "gauge", "When the step last succeeded.", self._last),
+                ("sos_agent_reconcile_failures_total", "counter", "Failed runs of the step.", self._failures),
+            )
+            lines: list[str] = []
+            for name, kind, meaning, values in families:
+                lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+                lines += [f'{name}{{step="{step}"}} {value}' for step, value in sorted(values.items())]
+        return "\n".join(lines) + "\n"
+
+
+def serve(metrics: Metrics, port: int, stale_after: float) -> ThreadingHTTPServer:
+    """Answer /metrics, and /health with 503 once the loop stands still. Returns the server, running in a thread of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, metrics.text())
+            elif self.path == "/health":
+                self._answer(200 if metrics.alive(stale_after) else 503, "")
+            else:
+                self._answer(404, "")
+
+        def _answer(self, status: int, text: str) -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: a probe every few seconds is no event."""
+
+    server = ThreadingHTTPServer(("", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server

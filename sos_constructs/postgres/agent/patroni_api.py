@@ -1,0 +1,90 @@
+"""The local member's REST API."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Status:
+    """What Patroni says of its own member."""
+
+    role: str
+    """``primary``, ``replica``, or what else Patroni reports while it starts."""
+    running: bool
+    """PostgreSQL answers."""
+    streaming: bool
+    """A standby that receives the primary's log."""
+
+
+class PatroniError(Exception):
+    """Patroni did not answer, or answered with an error."""
+
+
+@dataclass(frozen=True)
+class Patroni:
+    """Where the API listens, and the login for its unsafe calls."""
+
+    url: str
+    username: str
+    password: str
+
+    def status(self) -> Status:
+        """The member's role and state now."""
+        answer = self._call("GET", "/patroni")
+        return Status(str(answer.get("role", "unknown")), answer.get("state") == "running", answer.get("replication_state") == "streaming")
+
+    def dynamic_config(self) -> dict[str, Any]:
+        """The configuration in Patroni's store."""
+        return self._call("GET", "/config")
+
+    def patch_dynamic_config(self, change: dict[str, Any]) -> None:
+        """Merge the change into the store; other keys stay."""
+        self._call("PATCH", "/config", change)
+
+    def reload(self) -> None:
+        """Read the local file again and reload PostgreSQL."""
+        self._call("POST", "/reload")
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        request = urllib.request.Request(
+            self.url + path, method=method, data=None if body is None else json.dumps(body).encode(), headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                text = answer.read().decode()
+        except urllib.error.HTTPError as error:
+            if method == "GET":  # /patroni answers 503 with a body while PostgreSQL is not running
+                text = error.read().decode()
+            else:
+                raise PatroniError(f"{method} {path}: HTTP {error.code}") from None
+        except (OSError, ValueError) as error:
+            raise PatroniError(f"{method} {path}: {type(error).__name__}") from None
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+def difference(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+    """The part of ``wanted`` that ``actual`` does not have, as a merge patch. Keys that are not ours (pause, slots, …) never appear.
+
+    Patroni stores parameters as it got them, so 200 and "200" count as equal.
+    """
+    patch: dict[str, Any] = {}
+    for key, value in wanted.items():
+        if isinstance(value, dict):
+            below = actual.get(key)
+            inner = difference(value, below if isinstance(below, dict) else {})
+            if inner:
+                patch[key] = inner
+        elif str(actual.get(key)) != str(value):
+            patch[key] = value
+    return patch

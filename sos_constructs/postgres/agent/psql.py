@@ -1,0 +1,66 @@
+"""SQL over the Unix socket through the image's own psql, so that no driver is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+
+FIELD, RECORD = "\x1f", "\x1e"
+
+_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "statement_timeout=30s",
+        "lock_timeout=5s",
+        # Statements with verifiers must not reach the server's log, not even slow or failing ones.
+        "log_statement=none",
+        "log_min_duration_statement=-1",
+        "log_min_error_statement=panic",
+        "log_disconnections=off",
+        "application_name=sos-agent",
+    )
+)
+
+
+class SqlError(Exception):
+    """psql failed. The message is PostgreSQL's first error line; statements and values are never part of it."""
+
+
+@dataclass(frozen=True)
+class Psql:
+    """How to reach the server: as the superuser, by peer authentication."""
+
+    bin_dir: str
+    socket_dir: str
+    user: str
+
+    def query(self, sql: str, database: str = "postgres") -> list[list[str]]:
+        """Run SQL and return the rows of its last result as text. The SQL goes through standard input, never through arguments."""
+        command = [f"{self.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD, "-h", self.socket_dir, "-U", self.user, "-d", database, "-f", "-"]
+        environment = {"PATH": os.environ.get("PATH", ""), "PGOPTIONS": _OPTIONS, "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"}
+        try:
+            done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=90, env=environment, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SqlError(f"psql did not finish: {type(error).__name__}") from None
+        if done.returncode:
+            raise SqlError(_first_error(done.stderr))
+        text = done.stdout.rstrip("\n")
+        return [record.split(FIELD) for record in text.split(RECORD)] if text else []
+
+
+def _first_error(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    line = next((line for line in lines if "ERROR" in line or "FATAL" in line or "error:" in line), lines[0] if lines else "no message")
+    return re.sub(r"SCRAM-SHA-256\$\S+", "(verifier)", line)
+
+
+def identifier(name: str) -> str:
+    """The name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text as a quoted SQL literal. A backslash needs no escaping: standard_conforming_strings is on."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,130 @@
+"""The steps of the sidecar. Each reads what is declared and what is, acts on the difference, and may be run again at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import databases, scram
+from .files import Declared, write_whole
+from .log import log
+from .patroni_api import Patroni, Status, difference
+from .psql import Psql, SqlError
+from .render import Passwords, Pod, as_text, declared_passwords, patroni_config, rendered_passwords
+
+
+@dataclass(frozen=True)
+class Member:
+    """This pod: where things are mounted, and how to reach the server."""
+
+    pod: Pod
+    config_dir: Path
+    credentials_dir: Path
+    runtime_dir: Path
+    socket_dir: str
+
+    @property
+    def patroni_file(self) -> Path:
+        return self.runtime_dir / "patroni.yml"
+
+    @property
+    def loaded_file(self) -> Path:
+        """Digest of the postgresql.conf that the server last loaded; outlives a restart of the agent, not of the pod."""
+        return self.runtime_dir / "loaded-settings"
+
+    def declared(self) -> Declared:
+        return Declared(self.config_dir, self.credentials_dir)
+
+    def psql(self, declared: Declared) -> Psql:
+        superuser = next(role["name"] for role in declared.roles if role["password_key"] == "postgres-password")
+        return Psql(declared.patroni["postgresql"]["bin_dir"], self.socket_dir, superuser)
+
+    def patroni(self, declared: Declared) -> Patroni:
+        port = declared.patroni["restapi"]["listen"].rpartition(":")[2]
+        password = rendered_passwords(self.patroni_file.read_text()).restapi  # what Patroni has loaded, not what will be next
+        return Patroni(f"http://127.0.0.1:{port}", declared.credential("patroni-username"), password)
+
+
+def render(member: Member) -> None:
+    """Before Patroni starts: write its configuration with the passwords of the Secret."""
+    declared = member.declared()
+    for role in declared.roles:
+        declared.check_username(role)
+        declared.credential(role["password_key"])
+    write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared))))
+    write_whole(member.loaded_file, declared.settings_digest())
+    log("info", "render", "wrote Patroni's configuration", member=member.pod.name)
+
+
+def reconcile_databases(member: Member, status: Status) -> None:
+    """On the primary: roles, passwords, databases, extensions, SQL."""
+    if status.role == "primary" and status.running:
+        declared = member.declared()
+        for description in databases.reconcile(declared, member.psql(declared)):
+            log("info", "databases", description)
+
+
+def reconcile_member(member: Member, status: Status) -> None:
+    """On every member: Patroni's file and PostgreSQL's settings, loaded without a restart."""
+    declared = member.declared()
+    current = member.patroni_file.read_text()
+    passwords = usable_passwords(declared, rendered_passwords(current), member.psql(declared), status)
+    wanted, digest = as_text(patroni_config(declared, member.pod, passwords)), declared.settings_digest()
+    changed = {"patroni": wanted != current, "settings": member.loaded_file.read_text() != digest}
+    if any(changed.values()):
+        patroni = member.patroni(declared)
+        write_whole(member.loaded_file, "")  # until Patroni has taken it, so that a failure here is tried again
+        write_whole(member.patroni_file, wanted)
+        patroni.reload()
+        write_whole(member.loaded_file, digest)
+        log("info", "member", "reloaded", changed=[what for what, is_so in changed.items() if is_so])
+    if status.running:
+        _report_broken_settings(member.psql(declared))
+    if passwords != declared_passwords(declared):
+        raise NotYet("a new password is in the Secret but not yet in the catalogue of this member")
+
+
+class NotYet(Exception):
+    """Something has to happen elsewhere first; the step is tried again in the next round."""
+
+
+def usable_passwords(declared: Declared, current: Passwords, psql: Psql, status: Status) -> Passwords:
+    """The Secret's passwords, each as soon as it works.
+
+    A standby that switched to a new replication password before the primary knows it would lose its stream, and with it the quorum: the
+    replicated catalogue says when the primary has changed it. A member that does not stream anyway has nothing to lose and would never
+    hear of the change, so it takes the Secret's at once. The REST API's password is in no catalogue: each member follows the Secret.
+    """
+    wanted = declared_passwords(declared)
+    if wanted == current or not status.running or (status.role != "primary" and not status.streaming):
+        return wanted
+    stored = databases.stored_verifiers(psql)
+    names = {role["password_key"]: role["name"] for role in declared.roles}
+
+    def pick(key: str, new: str, old: str) -> str:
+        return new if new != old and scram.matches(new, stored.get(names[key], "")) else old
+
+    return Passwords(
+        superuser=pick("postgres-password", wanted.superuser, current.superuser),
+        replication=pick("replication-password", wanted.replication, current.replication),
+        rewind=pick("rewind-password", wanted.rewind, current.rewind),
+        restapi=wanted.restapi,
+    )
+
+
+def reconcile_store(member: Member, status: Status) -> None:
+    """On the primary: the keys of Patroni's dynamic configuration that we declare."""
+    if status.role == "primary":
+        declared = member.declared()
+        patroni = member.patroni(declared)
+        change = difference(declared.patroni["bootstrap"]["dcs"], patroni.dynamic_config())
+        if change:
+            patroni.patch_dynamic_config(change)
+            log("info", "store", "changed Patroni's dynamic configuration", change=change)
+
+
+def _report_broken_settings(psql: Psql) -> None:
+    """A postgresql.conf that PostgreSQL cannot read goes unnoticed until the next start, which then fails: say so now."""
+    broken = psql.query("SELECT name, error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND error NOT LIKE '%could not be changed%restart%' LIMIT 1")
+    if broken:
+        raise SqlError(f"postgresql.conf: {broken[0][0]}: {broken[0][1]}")

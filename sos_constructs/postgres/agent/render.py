@@ -1,0 +1,84 @@
+"""Patroni's configuration file: the declared one plus this pod's name, addresses and the passwords."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .files import Declared
+
+
+@dataclass(frozen=True)
+class Pod:
+    """Who this member is, from the downward API."""
+
+    name: str
+    namespace: str
+    ip: str
+
+    @property
+    def host(self) -> str:
+        """The address in a host:port pair."""
+        return f"[{self.ip}]" if ":" in self.ip else self.ip
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """What Patroni logs in with: to PostgreSQL (on this and on other members) and to other members' REST API."""
+
+    superuser: str
+    replication: str
+    rewind: str
+    restapi: str
+
+
+def declared_passwords(declared: Declared) -> Passwords:
+    """The passwords as the Secret has them now."""
+    return Passwords(
+        superuser=declared.credential("postgres-password"),
+        replication=declared.credential("replication-password"),
+        rewind=declared.credential("rewind-password"),
+        restapi=declared.credential("patroni-password"),
+    )
+
+
+def rendered_passwords(text: str) -> Passwords:
+    """The passwords in a rendered file."""
+    config = json.loads(text)
+    login = config["postgresql"]["authentication"]
+    return Passwords(
+        superuser=login["superuser"]["password"],
+        replication=login["replication"]["password"],
+        rewind=login["rewind"]["password"],
+        restapi=config["restapi"]["authentication"]["password"],
+    )
+
+
+def patroni_config(declared: Declared, pod: Pod, passwords: Passwords) -> dict[str, Any]:
+    """The whole configuration of one member."""
+    config = copy.deepcopy(declared.patroni)
+    config["name"] = pod.name  # must be the pod's name: Patroni patches the pod of that name
+    config["kubernetes"]["namespace"] = pod.namespace
+    config["kubernetes"]["pod_ip"] = pod.ip
+    # Addresses and not names: they are right the moment the pod has them, and need no DNS while nodes are failing.
+    config["postgresql"]["connect_address"] = f"{pod.host}:{_port(config['postgresql']['listen'])}"
+    config["restapi"]["connect_address"] = f"{pod.host}:{_port(config['restapi']['listen'])}"
+    names = {role["username_key"]: role["name"] for role in declared.roles}
+    config["postgresql"]["authentication"] = {
+        "superuser": {"username": names["postgres-username"], "password": passwords.superuser},
+        "replication": {"username": names["replication-username"], "password": passwords.replication},
+        "rewind": {"username": names["rewind-username"], "password": passwords.rewind},
+    }
+    config["restapi"]["authentication"] = {"username": declared.credential("patroni-username"), "password": passwords.restapi}
+    return config
+
+
+def as_text(config: dict[str, Any]) -> str:
+    """The file's text; the same configuration gives the same text."""
+    return json.dumps(config, indent=2, sort_keys=True) + "\n"
+
+
+def _port(listen: str) -> str:
+    return listen.rpartition(":")[2]

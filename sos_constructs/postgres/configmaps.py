@@ -1,0 +1,69 @@
+"""The ConfigMaps ``postgres-config`` and ``postgres-agent``: everything that is mounted and holds no secret."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres import patroni, tuning
+from sos_constructs.postgres.spec import Database, Spec
+
+_AGENT = resources.files("sos_constructs.postgres").joinpath("agent")
+
+
+def config(spec: Spec) -> dict[str, Any]:
+    """``postgres-config``: PostgreSQL's settings, Patroni's configuration, the declared databases, and the passwd file."""
+    return _config_map(
+        spec,
+        spec.names.config,
+        {
+            "databases.json": _json(declared(spec)),
+            "passwd": passwd(spec),
+            "patroni.json": _json(patroni.local(spec)),
+            "postgresql.conf": tuning.postgresql_conf(spec),
+        },
+    )
+
+
+def agent(spec: Spec) -> dict[str, Any]:
+    """``postgres-agent``: the agent's Python files, mounted as a package."""
+    files = {f.name: f.read_text("utf-8") for f in _AGENT.iterdir() if f.name.endswith(".py")}
+    return _config_map(spec, spec.names.agent, dict(sorted(files.items())))
+
+
+def declared(spec: Spec) -> dict[str, Any]:
+    """What the agent keeps true on the primary: roles with the Secret keys of their passwords, and databases."""
+    return {
+        "databases": [_database(d) for d in spec.databases],
+        "roles": [
+            {"name": n.SUPERUSER, "password_key": "postgres-password", "username_key": "postgres-username"},
+            {"name": n.REPLICATION_USER, "password_key": "replication-password", "username_key": "replication-username"},
+            {"name": n.REWIND_USER, "password_key": "rewind-password", "username_key": "rewind-username"},
+            {"member_of": "pg_monitor", "name": n.MONITORING_USER, "password_key": "monitoring-password", "username_key": "monitoring-username"},
+            *({"name": d.owner, "password_key": d.password_key, "username_key": d.username_key} for d in spec.databases),
+        ],
+    }
+
+
+def passwd(spec: Spec) -> str:
+    """An entry for the pod's uid, whatever the image knows: initdb and peer authentication look the user up by number."""
+    return f"root:x:0:0:root:/:/sbin/nologin\npostgres:x:{spec.image.uid}:{spec.image.gid}:PostgreSQL:/tmp:/bin/sh\nnobody:x:65534:65534:exporter:/:/sbin/nologin\n"
+
+
+def _database(database: Database) -> dict[str, Any]:
+    return {"extensions": list(database.extensions), "name": database.name, "owner": database.owner, "sql": database.sql}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _config_map(spec: Spec, name: str, data: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"labels": spec.names.labels, "name": name, "namespace": spec.namespace},
+        "data": data,
+    }

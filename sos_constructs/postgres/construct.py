@@ -1,0 +1,145 @@
+"""HaPostgres: three PostgreSQL members, failover by Patroni, and an agent that keeps them as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cdk8s
+from constructs import Construct
+
+from sos_constructs.emit import Objects
+from sos_constructs.errors import InvalidOption, did_you_mean, located
+from sos_constructs.foundation import PRIORITY_HIGH
+from sos_constructs.postgres import configmaps, monitoring as metrics, network, rbac, services
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.handles import DatabaseHandle
+from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
+from sos_constructs.postgres.statefulset import stateful_set
+from sos_constructs.secrets.handles import SecretHandle
+
+EXPORTER_RESOURCES = Resources(cpu_request="50m", cpu_limit="200m", memory_request="64Mi", memory_limit="256Mi")
+
+
+def manifests(spec: Spec) -> list[dict[str, Any]]:
+    """Every object of one HaPostgres, in the order in which they are applied: the table of contents."""
+    objects = [
+        configmaps.config(spec),
+        configmaps.agent(spec),
+        metrics.exporter_config(spec),
+        rbac.service_account(spec),
+        rbac.role(spec),
+        rbac.role_binding(spec),
+        network.network_policy(spec),
+        services.headless(spec),
+        services.primary(spec),
+        services.readonly(spec),
+        stateful_set(spec),
+    ]
+    if spec.instances > 1:
+        objects.append(services.disruption_budget(spec))
+    if spec.monitoring is not None:
+        objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
+    return objects
+
+
+class HaPostgres(Construct):
+    """A PostgreSQL 15 that fails over by itself and loses no acknowledged row.
+
+    ``HaPostgres(chart, "postgres", credentials=secrets.postgres)`` is a working database.
+
+    :param credentials: the Secret with the passwords, as ``SosSecrets(...).postgres`` hands it out.
+    :param name: prefix of every object, at most 46 characters. An installation's name cannot be changed later.
+    :param namespace: default: the chart's, or ``sos-app`` where the chart has none.
+    :param instances: members, 1 to 9. Three is the least that goes on without loss when one is gone.
+    :param databases: what the agent keeps in the cluster. Default: the requirement's five.
+    :param storage: volume of each member. A claim's size can only grow, and only where the storage class allows it.
+    :param storage_class: default: the cluster's default class. Cannot be changed later.
+    :param image: default: ``SPILO``. Any image with Patroni >= 4.0.4, PostgreSQL 15 and Python >= 3.9 works.
+    :param resources: of the PostgreSQL container; settings follow from it by formula.
+    :param exporter_resources: of the metrics exporter.
+    :param shared_memory: size of /dev/shm, counted in the memory limit. Default 256Mi: enough for parallel queries with 4MB work_mem.
+    :param parameters: PostgreSQL settings over the computed ones. Names and values are checked against PostgreSQL 15's own table.
+    :param timing: Patroni's timing; how long a crashed primary is missed.
+    :param synchronous_mode: ``quorum`` (default): a commit is acknowledged when any one standby has it; with no standby left the
+        primary goes on alone. ``on``: a named standby. ``off``: asynchronous, a failover may lose the last commits.
+    :param synchronous_mode_strict: ``True`` stops writes instead of going on alone.
+    :param priority_class_name: default ``sos-app-high``, from ``SosNamespace``. ``None`` for none.
+    :param monitoring: ``PrometheusOperator()`` adds PodMonitor and PrometheusRule; their CRDs must be in the cluster.
+    :raises ValueError: naming path, option, value and fix, for every value that cannot work.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        credentials: SecretHandle,
+        name: str = "postgres",
+        namespace: str | None = None,
+        instances: int = 3,
+        databases: Sequence[Database] = DATABASES,
+        storage: str = "50Gi",
+        storage_class: str | None = None,
+        image: ImageProfile = SPILO,
+        resources: Resources = Resources(),  # noqa: B008 (frozen)
+        exporter_resources: Resources = EXPORTER_RESOURCES,
+        shared_memory: str = "256Mi",
+        parameters: Mapping[str, str | int | float | bool] | None = None,
+        timing: PatroniTiming = PatroniTiming(),  # noqa: B008 (frozen)
+        synchronous_mode: SynchronousMode = "quorum",
+        synchronous_mode_strict: bool = False,
+        priority_class_name: str | None = PRIORITY_HIGH,
+        monitoring: PrometheusOperator | None = None,
+    ) -> None:
+        with located(scope, id):
+            spec = Spec(
+                name=name,
+                namespace=namespace or cdk8s.Chart.of(scope).namespace or "sos-app",
+                credentials=credentials,
+                instances=instances,
+                databases=tuple(databases),
+                storage=storage,
+                storage_class=storage_class,
+                image=image,
+                resources=resources,
+                exporter_resources=exporter_resources,
+                shared_memory=shared_memory,
+                parameters=dict(parameters or {}),
+                timing=timing,
+                synchronous_mode=synchronous_mode,
+                synchronous_mode_strict=synchronous_mode_strict,
+                priority_class_name=priority_class_name,
+                monitoring=monitoring,
+            ).check()
+            objects = manifests(spec)
+        super().__init__(scope, id)
+        self.spec = spec
+        """The validated options."""
+        self.objects = Objects(self, objects)
+        """The emitted objects by kind and name; ``add_json_patch`` on them is safe."""
+        self.primary_host = spec.names.primary_service
+        """Where writes go, as seen from the same namespace."""
+        self.readonly_host = spec.names.readonly_service
+        """Where reads may go that can be a moment old."""
+        self.port = n.PORT
+
+    def database(self, name: str) -> DatabaseHandle:
+        """What a workload needs to use one of the declared databases.
+
+        :raises ValueError: when no such database is declared.
+        """
+        found = {d.name: d for d in self.spec.databases}
+        if name not in found:
+            raise InvalidOption("database", name, f"is not declared{did_you_mean(name, found)}; there are {', '.join(found)}")
+        return DatabaseHandle(
+            name=name,
+            user=found[name].owner,
+            credentials=self.spec.credentials,
+            username_key=found[name].username_key,
+            password_key=found[name].password_key,
+            primary_host=self.primary_host,
+            readonly_host=self.readonly_host,
+            port=self.port,
+        )

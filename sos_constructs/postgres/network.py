@@ -1,0 +1,44 @@
+"""Who may talk to the members, and whom they may call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.spec import Spec
+
+
+def network_policy(spec: Spec) -> dict[str, Any]:
+    """Ingress: clients of the namespace to PostgreSQL, members to each other, anybody in the cluster to the metrics ports.
+
+    Egress: members, DNS, and the API server, which no selector can name: its two usual ports are open to every address.
+    Patroni's port serves metrics and an API whose unsafe calls need a password; it is open to members and, with
+    ``monitoring``, to Prometheus.
+    """
+    members = {"podSelector": {"matchLabels": spec.names.selector}}
+    ingress: list[dict[str, Any]] = [
+        {"from": [{"podSelector": {}}], "ports": [_tcp(n.PORT)]},
+        {"from": [members], "ports": [_tcp(n.PATRONI_PORT)]},
+    ]
+    if spec.monitoring is not None:
+        prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring.namespace}}}
+        ingress.append({"from": [prometheus], "ports": [_tcp(n.PATRONI_PORT), _tcp(n.AGENT_PORT), _tcp(n.EXPORTER_PORT)]})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"labels": spec.names.labels, "name": spec.name, "namespace": spec.namespace},
+        "spec": {
+            "egress": [
+                {"ports": [_tcp(n.PORT), _tcp(n.PATRONI_PORT)], "to": [members]},
+                {"ports": [_tcp(53), {"port": 53, "protocol": "UDP"}]},
+                {"ports": [_tcp(443), _tcp(6443)]},
+            ],
+            "ingress": ingress,
+            "podSelector": {"matchLabels": spec.names.selector},
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    }
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"port": port, "protocol": "TCP"}

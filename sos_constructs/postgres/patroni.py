@@ -1,0 +1,91 @@
+"""Patroni's configuration: what stands in its store (dynamic) and what each member reads from a file (local).
+
+Neither holds a secret or a pod's identity; the agent adds both on the pod. JSON is YAML, so that the agent can read it with the
+standard library and Patroni as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.spec import Spec
+from sos_constructs.postgres.tuning import shared_settings
+
+
+def dynamic(spec: Spec) -> dict[str, Any]:
+    """Patroni's cluster-wide configuration. Patroni applies it once, at bootstrap; afterwards the agent keeps these keys as they are here."""
+    return spec.timing.seconds() | {
+        "failsafe_mode": True,  # with the API server away the primary stays as long as it reaches every member
+        "maximum_lag_on_failover": 1024 * 1024,  # bytes; only asynchronous members can lag, and they are not promoted in quorum mode
+        "postgresql": {
+            "parameters": shared_settings(spec),
+            "use_pg_rewind": True,  # a crashed primary comes back as a standby without a new copy
+            "use_slots": True,
+        },
+        "primary_start_timeout": 60,  # a primary that cannot finish its crash recovery in a minute is replaced (Patroni's default: 300 s)
+        "synchronous_mode": {"on": True, "off": False}.get(spec.synchronous_mode, spec.synchronous_mode),
+        "synchronous_mode_strict": spec.synchronous_mode_strict,
+        "synchronous_node_count": 1,
+    }
+
+
+def local(spec: Spec) -> dict[str, Any]:
+    """Patroni's configuration file without names, addresses and passwords."""
+    profile = spec.image
+    return {
+        "bootstrap": {
+            "dcs": dynamic(spec),
+            "initdb": [{"encoding": "UTF8"}, {"locale": "en_US.UTF-8"}, "data-checksums"],
+        },
+        "kubernetes": {
+            "follower_label_value": "replica",
+            "labels": spec.names.selector,
+            "leader_label_value": "primary",  # what postgres-service selects; Patroni before 4.0 wrote "master"
+            "role_label": n.ROLE_LABEL,
+            "scope_label": n.SCOPE_LABEL,
+            "standby_leader_label_value": "standby-leader",  # never "primary": it refuses writes
+            "use_endpoints": False,  # Endpoints are deprecated since Kubernetes 1.33, and our Services select by label
+        },
+        "log": {"level": "INFO"},
+        "postgresql": {
+            "basebackup": ["checkpoint=fast"],  # a new standby does not wait for the next checkpoint
+            "bin_dir": profile.bin_dir,
+            "custom_conf": f"{n.CONFIG_DIR}/postgresql.conf",
+            "data_dir": n.DATA_DIR,
+            "listen": f"*:{n.PORT}",
+            "parameters": {"unix_socket_directories": n.SOCKET_DIR},  # Patroni looks for its own socket here, not in custom_conf
+            "pg_hba": pg_hba(),
+            "pg_ident": pg_ident(),
+            "pgpass": f"{n.RUNTIME_DIR}/pgpass",
+            "use_unix_socket": True,
+        },
+        "restapi": {"listen": f"*:{n.PATRONI_PORT}"},
+        "scope": spec.names.scope,
+    }
+
+
+def pg_hba() -> list[str]:
+    """Who may log in, first match wins. The superuser only through the socket of its own pod, so its password opens nothing from outside."""
+    return [
+        f"local all {n.SUPERUSER} peer map=sos",
+        f"local all {n.MONITORING_USER} peer map=sos",
+        "local all all scram-sha-256",
+        f"host replication {n.REPLICATION_USER} all scram-sha-256",
+        f"host postgres {n.REWIND_USER} all scram-sha-256",
+        f"host all {n.SUPERUSER} all reject",
+        f"host all {n.REPLICATION_USER},{n.REWIND_USER} all reject",
+        "host all all all scram-sha-256",
+    ]
+
+
+def pg_ident() -> list[str]:
+    """Operating-system user (by uid, as in the mounted passwd file) to role: Patroni and agent, and the exporter."""
+    return [f"sos postgres {n.SUPERUSER}", f"sos nobody {n.MONITORING_USER}"]
+
+
+def restart_parts(spec: Spec) -> dict[str, Any]:
+    """What of the local file Patroni reads only when it starts."""
+    config = local(spec)
+    postgresql = {key: config["postgresql"][key] for key in ("bin_dir", "custom_conf", "data_dir", "listen", "use_unix_socket")}
+    return {"kubernetes": config["kubernetes"], "postgresql": postgresql, "restapi": config["restapi"], "scope": config["scope"]}

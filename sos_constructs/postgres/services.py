@@ -1,0 +1,42 @@
+"""The three Services, and the PodDisruptionBudget that says how many members a drain may take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.spec import Spec
+
+
+def headless(spec: Spec) -> dict[str, Any]:
+    """Stable DNS names of the members (``postgres-0.postgres-headless``), also while they are not ready."""
+    return _service(spec, spec.names.headless, spec.names.selector, clusterIP="None", publishNotReadyAddresses=True)
+
+
+def primary(spec: Spec) -> dict[str, Any]:
+    """Writes and consistent reads: the member that Patroni labels primary."""
+    return _service(spec, spec.names.primary_service, spec.names.selector | {n.ROLE_LABEL: "primary"})
+
+
+def readonly(spec: Spec) -> dict[str, Any]:
+    """Reads that may be a moment old: the members that Patroni labels replica."""
+    return _service(spec, spec.names.readonly_service, spec.names.selector | {n.ROLE_LABEL: "replica"})
+
+
+def disruption_budget(spec: Spec) -> dict[str, Any]:
+    """One member at a time, whichever it is: a budget on the primary alone would block every drain of its node."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"labels": spec.names.labels, "name": spec.name, "namespace": spec.namespace},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": spec.names.selector}},
+    }
+
+
+def _service(spec: Spec, name: str, selector: dict[str, str], **extra: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"labels": spec.names.labels, "name": name, "namespace": spec.namespace},
+        "spec": {"ports": [{"name": "postgres", "port": n.PORT, "protocol": "TCP", "targetPort": "postgres"}], "selector": selector, **extra},
+    }

@@ -1,0 +1,218 @@
+"""The validated options of HaPostgres, frozen: everything the builders read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+import attrs
+
+from sos_constructs import names as rules
+from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, Names
+from sos_constructs.postgres.settings import check_parameters
+from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
+from sos_constructs.secrets.handles import SecretHandle
+
+SynchronousMode = Literal["quorum", "on", "off"]
+
+
+@attrs.frozen(kw_only=True)
+class ImageProfile:
+    """An image with PostgreSQL 15, Patroni >= 4.0.4 and Python >= 3.9. Its entry point is not used.
+
+    :param image: the reference; pin a tag or digest.
+    :param uid: numeric user that owns the processes and the data. It needs no entry in the image's passwd file.
+    :param gid: numeric group, also the pod's fsGroup.
+    :param bin_dir: where PostgreSQL's programs stand.
+    """
+
+    image: str
+    uid: int
+    gid: int
+    bin_dir: str = "/usr/lib/postgresql/15/bin"
+
+
+SPILO = ImageProfile(image="ghcr.io/zalando/spilo-17:4.0-p3", uid=101, gid=103)
+"""Zalando's image: PostgreSQL 13 to 17 and Patroni 4.0; this library uses its PostgreSQL 15."""
+
+OFFICIAL = ImageProfile(image="localhost/postgres-patroni:15-4.1.5", uid=999, gid=999)
+"""The official Debian ``postgres:15`` image with Patroni, built from ``images/postgres/Containerfile``; retag it for your registry."""
+
+
+@attrs.frozen(kw_only=True)
+class Resources:
+    """Requests and limits of one container, as Kubernetes quantities. Defaults: the requirement's for PostgreSQL."""
+
+    cpu_request: str = "500m"
+    cpu_limit: str = "2"
+    memory_request: str = "1Gi"
+    memory_limit: str = "4Gi"
+
+    def manifest(self) -> dict[str, dict[str, str]]:
+        """The container's ``resources`` field."""
+        return {"limits": {"cpu": self.cpu_limit, "memory": self.memory_limit}, "requests": {"cpu": self.cpu_request, "memory": self.memory_request}}
+
+    def check(self, option: str) -> None:
+        """Raise :class:`InvalidOption` unless every quantity parses and no request exceeds its limit."""
+        for what, parse in (("cpu", parse_millicores), ("memory", parse_bytes)):
+            request, limit = getattr(self, f"{what}_request"), getattr(self, f"{what}_limit")
+            if parse(f"{option}.{what}_request", request) > parse(f"{option}.{what}_limit", limit):
+                raise InvalidOption(f"{option}.{what}_request", request, f"must not exceed {what}_limit={limit!r}")
+
+
+@attrs.frozen(kw_only=True)
+class PatroniTiming:
+    """How fast a dead primary is replaced, and how long an API server may be slow before somebody acts.
+
+    A crashed primary is replaced ``ttl`` after its last renewal, plus at most ``loop_wait`` and the election. Patroni's own rule
+    (``loop_wait + 2 * retry_timeout <= ttl``, ttl >= 20 s) is checked here because Patroni would silently adjust the values.
+
+    :param ttl: life of the leader's lock. Default 20 s, Patroni's floor; its own default of 30 s makes a crash cost 25 to 29 s.
+    :param loop_wait: pause between two rounds of Patroni's loop. Default 3 s: a killed server process is noticed within it.
+    :param retry_timeout: how long calls to the API server and PostgreSQL are retried. Default 5 s.
+    """
+
+    ttl: timedelta = timedelta(seconds=20)
+    loop_wait: timedelta = timedelta(seconds=3)
+    retry_timeout: timedelta = timedelta(seconds=5)
+
+    def check(self) -> None:
+        """Raise :class:`InvalidOption` for what Patroni would refuse or change."""
+        for field, least in (("ttl", 20), ("loop_wait", 2), ("retry_timeout", 3)):
+            value: timedelta = getattr(self, field)
+            seconds = value.total_seconds()
+            if seconds != int(seconds) or seconds < least:
+                raise InvalidOption(f"timing.{field}", str(value), f"must be a whole number of seconds, at least {least}")
+        if self.loop_wait + 2 * self.retry_timeout > self.ttl:
+            raise InvalidOption("timing.ttl", str(self.ttl), "must be at least loop_wait + 2 * retry_timeout, or Patroni changes the values by itself")
+
+    def seconds(self) -> dict[str, int]:
+        """The three values as Patroni spells them."""
+        return {f: int(getattr(self, f).total_seconds()) for f in ("loop_wait", "retry_timeout", "ttl")}
+
+    def periods(self, span: float) -> int:
+        """How many probe periods of ``loop_wait`` fit into ``span`` times the ttl."""
+        return math.ceil(span * self.ttl.total_seconds() / self.loop_wait.total_seconds())
+
+
+@attrs.frozen(kw_only=True)
+class Database:
+    """One database, its owner, and what the agent keeps in it.
+
+    :param name: lower-case letters, digits and ``_``. The Secret must have ``<name>-db-username`` and ``<name>-db-password``.
+    :param owner: login role that owns it and is the only one that may connect. Default: the database's name.
+    :param extensions: created if missing, by the superuser. Never dropped.
+    :param sql: SQL run as the owner, in one transaction, whenever its text changes; write it so that it can be run again.
+    """
+
+    name: str
+    owner: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+    extensions: tuple[str, ...] = ()
+    sql: str = ""
+
+    @property
+    def username_key(self) -> str:
+        """Key of the owner's name in the credentials Secret."""
+        return f"{self.name}-db-username"
+
+    @property
+    def password_key(self) -> str:
+        """Key of the owner's password in the credentials Secret."""
+        return f"{self.name}-db-password"
+
+    def check(self, option: str) -> None:
+        """Raise :class:`InvalidOption` for names that PostgreSQL or this library keeps for itself."""
+        for field, value in (("name", self.name), ("owner", self.owner)):
+            if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_"):
+                raise InvalidOption(f"{option}.{field}", value, "must be lower-case letters, digits and '_', at most 63, not starting with a digit or 'pg_'")
+        if self.name in ("postgres", "template0", "template1"):
+            raise InvalidOption(f"{option}.name", self.name, "is one of PostgreSQL's own databases; choose another name")
+        if self.owner in RESERVED_ROLES:
+            raise InvalidOption(f"{option}.owner", self.owner, f"is a role of the cluster itself ({', '.join(sorted(RESERVED_ROLES))}); choose another name")
+        for extension in self.extensions:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", extension):
+                raise InvalidOption(f"{option}.extensions", extension, "must be the name of an extension, such as 'pgcrypto'")
+
+
+DATABASES = tuple(Database(name=name) for name in ("auth", "users", "emergency", "medical", "devices"))
+"""The five databases of the requirement."""
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """All options of one HaPostgres; see the construct for their meaning."""
+
+    name: str
+    namespace: str
+    credentials: SecretHandle
+    instances: int
+    databases: tuple[Database, ...]
+    storage: str
+    storage_class: str | None
+    image: ImageProfile
+    resources: Resources
+    exporter_resources: Resources
+    shared_memory: str
+    parameters: Mapping[str, str | int | float | bool]
+    timing: PatroniTiming
+    synchronous_mode: SynchronousMode
+    synchronous_mode_strict: bool
+    priority_class_name: str | None
+    monitoring: PrometheusOperator | None
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name)
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes that the kernel lets the PostgreSQL container use, shared memory included."""
+        return parse_bytes("resources.memory_limit", self.resources.memory_limit)
+
+    def check(self) -> Spec:
+        """Return the spec itself, or raise :class:`InvalidOption` for the first option that cannot work."""
+        rules.dns_label("name", self.name, at_most=MAX_NAME)
+        rules.dns_label("namespace", self.namespace)
+        if not 1 <= self.instances <= MAX_MEMBERS:
+            raise InvalidOption("instances", self.instances, f"must be from 1 to {MAX_MEMBERS}; 3 is the least that survives a failure without loss")
+        if self.synchronous_mode_strict and (self.synchronous_mode == "off" or self.instances < 2):
+            raise InvalidOption("synchronous_mode_strict", True, "needs synchronous_mode 'quorum' or 'on' and at least 2 instances, or no write would ever be acknowledged")
+        if self.synchronous_mode not in ("quorum", "on", "off"):
+            raise InvalidOption("synchronous_mode", self.synchronous_mode, "must be 'quorum', 'on' or 'off'")
+        self.timing.check()
+        self.resources.check("resources")
+        self.exporter_resources.check("exporter_resources")
+        self._check_volumes()
+        self._check_databases()
+        check_parameters("parameters", self.parameters)
+        for option, value in (("image.uid", self.image.uid), ("image.gid", self.image.gid)):
+            if value < 1:
+                raise InvalidOption(option, value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
+        return self
+
+    def _check_volumes(self) -> None:
+        if parse_bytes("storage", self.storage) < 1024 * MiB:
+            raise InvalidOption("storage", self.storage, "must be at least 1Gi: the write-ahead log alone needs room")
+        if self.memory_limit < 512 * MiB:
+            raise InvalidOption("resources.memory_limit", self.resources.memory_limit, "must be at least 512Mi")
+        if parse_bytes("shared_memory", self.shared_memory) * 2 > self.memory_limit:
+            raise InvalidOption("shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it")
+
+    def _check_databases(self) -> None:
+        for database in self.databases:
+            database.check(f"databases[{database.name!r}]")
+        for field in ("name", "owner"):
+            values = [getattr(database, field) for database in self.databases]
+            for value in values:
+                if values.count(value) > 1:
+                    raise InvalidOption("databases", value, f"is the {field} of two databases; each has its own, with its own password")
+        for database in self.databases:
+            for key in (database.username_key, database.password_key):
+                self.credentials.key_ref(key)
+        for role in ("postgres", "replication", "rewind", "monitoring", "patroni"):
+            self.credentials.key_ref(f"{role}-password")
