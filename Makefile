@@ -23,13 +23,14 @@ test: $(VENV)/.test $(CHECKOV)/.installed synth lint ## Synthesize, lint, and ru
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy --strict and pyright
-	@$(BIN)/ruff check --quiet
-	@$(BIN)/ruff format --check --quiet || { echo "run: $(BIN)/ruff format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet --output-format=concise
+	@$(BIN)/ruff format --check --quiet >/dev/null || { echo "run: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/basedpyright --warnings
 
 golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff before you commit it
-	@$(BIN)/python -m pytest -q --update-golden $(PYTEST_ARGS)
+	@rm -rf tests/snapshots
+	@$(BIN)/python -m pytest -q --update-golden
 
 imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)
 	@$(BIN)/python tools/cdk8s_cli.py install

@@ -101,7 +101,7 @@ def _typed(annotation: Any, value: Any, where: str) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return annotation[value.upper()]
     if isinstance(value, dict) and isinstance(annotation, type):
-        hints = typing.get_type_hints(annotation.__init__)
+        hints = typing.get_type_hints(vars(annotation)["__init__"])
         unknown = [key for key in value if _attribute(key) not in hints]
         assert not unknown, f"{annotation.__name__} has no {', '.join(unknown)} ({where})"
         return annotation(**{_attribute(key): _typed(hints[_attribute(key)], each, f"{where}.{key}") for key, each in value.items()})

@@ -1,7 +1,6 @@
 """Runs the cdk8s command line of package-lock.json on the Node of the `node` extra, whether or not this machine has one of its own.
 
-    .venv/bin/python tools/cdk8s_cli.py install            # npm ci, when node_modules is not what package-lock.json says
-    .venv/bin/python tools/cdk8s_cli.py synth --output d   # any other arguments go to `npx cdk8s-cli`
+`tools/cdk8s_cli.py install` is `npm ci`, when node_modules is not what package-lock.json says; any other arguments go to `npx cdk8s-cli`.
 """
 
 from __future__ import annotations
@@ -41,7 +40,9 @@ def environment() -> Iterator[dict[str, str]]:
 
 def missing() -> str | None:
     """Why the command line cannot run, or None."""
-    return None if STAMP.exists() and STAMP.read_text() == _wanted() else "the cdk8s command line is not installed: python tools/cdk8s_cli.py install (needs npm's registry)"
+    if STAMP.exists() and STAMP.read_text() == _wanted():
+        return None
+    return "the cdk8s command line is not installed: .venv/bin/python tools/cdk8s_cli.py install (needs npm's registry)"
 
 
 def install() -> None:

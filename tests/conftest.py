@@ -1,0 +1,48 @@
+"""Reviewed YAML: the ``golden`` fixture, and ``--update-golden`` (`make golden`) that rewrites it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
+
+import cdk8s
+import pytest
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+Golden = Callable[[str, Iterable[Mapping[str, Any]]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/snapshots/ instead of comparing with it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --update-golden, run the tests that compare with snapshots and no other."""
+    if config.getoption("--update-golden"):
+        others = [item for item in items if "golden" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """``golden(name, manifests)``: the manifests, as YAML, are what stands in ``tests/snapshots/<name>.yaml``."""
+
+    def compare(name: str, manifests: Iterable[Mapping[str, Any]]) -> None:
+        actual = cdk8s.Yaml.stringify(*manifests)
+        path = SNAPSHOTS / f"{name}.yaml"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(actual, encoding="utf-8", newline="\n")
+            return
+        expected = path.read_text(encoding="utf-8") if path.exists() else ""
+        if actual != expected:
+            diff = difflib.unified_diff(expected.splitlines(), actual.splitlines(), f"snapshots/{name}.yaml", "now", lineterm="", n=5)
+            pytest.fail("\n".join([*diff, "", "if this is what you meant: make golden, then review the diff"]), pytrace=False)
+
+    return compare
