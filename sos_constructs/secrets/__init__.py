@@ -1,9 +1,24 @@
-"""The platform's secrets: 12 of them, every key a row of one catalogue. No value ever enters a chart."""
+"""The platform's secrets: 12 of them, every key a row of one catalogue. No value ever enters a chart.
+
+Names are resolved on first use, so that ``sosctl secrets`` needs neither Node nor the time it takes to start.
+"""
 
 from __future__ import annotations
 
-from sos_constructs.secrets.construct import SosSecrets
-from sos_constructs.secrets.handles import SecretHandle
-from sos_constructs.secrets.sources import ExistingSecrets
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["ExistingSecrets", "SecretHandle", "SosSecrets"]
+if TYPE_CHECKING:
+    from sos_constructs.secrets.construct import SosSecrets
+    from sos_constructs.secrets.handles import SecretHandle
+    from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
+
+__all__ = ["ExistingSecrets", "SecretHandle", "SecretSource", "SosSecrets", "TemplateSecrets"]
+
+_HOME = {"SecretHandle": "handles", "SosSecrets": "construct"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'sources')}"), name)

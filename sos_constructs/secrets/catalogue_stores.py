@@ -13,13 +13,24 @@ DATABASES = {
 }
 """The requirement's five databases, and what stops when one cannot be reached."""
 
+_ANY_NAME = r"[\w.@-]+"  # a MongoDB run elsewhere has names of its own; consumers read them from the Secret
 _TOOL = "PostgreSQL needs a role of its own for it: the superuser must not serve as one"
 
 
-def _login(prefix: str, user: str, who: str, breaks: str, *, rotation: Rotation = PASSWORD, added_user: str = "", added: str = "") -> tuple[Key, Key]:
+def _login(prefix: str, user: str, who: str, breaks: str, *, pattern: str = "", added_user: str = "", added: str = "") -> tuple[Key, Key]:
     return (
-        Key(key=f"{prefix}username", origin="fixed", form="text", rotation=NEVER, value=user, meaning=f"Name of {who}.", breaks=breaks, added=added_user or added),
-        Key(key=f"{prefix}password", origin="generated", form="password", rotation=rotation, meaning=f"Password of {who}.", breaks=breaks, added=added),
+        Key(
+            key=f"{prefix}username",
+            origin="fixed",
+            form="text",
+            rotation=NEVER,
+            value=user,
+            pattern=pattern,
+            meaning=f"Name of {who}.",
+            breaks=breaks,
+            added=added_user or added,
+        ),
+        Key(key=f"{prefix}password", origin="generated", form="password", rotation=PASSWORD, meaning=f"Password of {who}.", breaks=breaks, added=added),
     )
 
 
@@ -46,8 +57,8 @@ MONGODB = SecretSpec(
     attribute="mongodb",
     meaning="MongoDB: administrator, the application's user, and the key the members know each other by.",
     keys=(
-        *_login("mongodb-root-", "root", "the MongoDB administrator", "The replica set cannot be set up."),
-        *_login("mongodb-", "sos", "the application's MongoDB user", "Services cannot reach MongoDB."),
+        *_login("mongodb-root-", "root", "the MongoDB administrator", "The replica set cannot be set up.", pattern=_ANY_NAME),
+        *_login("mongodb-", "sos", "the application's MongoDB user", "Services cannot reach MongoDB.", pattern=_ANY_NAME),
         Key(
             key="mongodb-replica-set-key",
             origin="generated",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from constructs import Construct
-
 from sos_constructs.emit import Objects
 from sos_constructs.errors import located
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.handles import SecretHandle
 from sos_constructs.secrets.sources import ExistingSecrets, SecretSource
+
+import cdk8s
+import jsii
+from constructs import Construct, IValidation
 
 
 class SosSecrets(Construct):
@@ -22,12 +24,39 @@ class SosSecrets(Construct):
     postgres: SecretHandle
     mongodb: SecretHandle
     redis: SecretHandle
+    jwt: SecretHandle
+    encryption: SecretHandle
+    external_api: SecretHandle
+    oauth: SecretHandle
+    object_storage: SecretHandle
+    kafka: SecretHandle
+    mqtt: SecretHandle
+    monitoring: SecretHandle
+    tls: SecretHandle
 
     def __init__(self, scope: Construct, id: str, *, source: SecretSource = ExistingSecrets()) -> None:  # noqa: B008 (immutable)
         with located(scope, id):
             manifests = source.manifests(SECRETS)
         super().__init__(scope, id)
         self.objects = Objects(self, manifests)
+        if source.alone:
+            self.node.add_validation(_Alone(self, type(source).__name__))
         for secret in SECRETS:
-            optional = {row.key for row in secret.keys if row.optional}
+            optional = frozenset(row.key for row in secret.keys if row.optional)
             setattr(self, secret.attribute, SecretHandle(secret.name, {row.key: row.env for row in secret.keys}, optional))
+
+
+@jsii.implements(IValidation)
+class _Alone:
+    """Refuses, at synth, a chart that holds anything beside templates: applying it would stop half-way, at the first placeholder."""
+
+    def __init__(self, secrets: SosSecrets, source: str) -> None:
+        self._secrets, self._source = secrets, source
+
+    def validate(self) -> list[str]:
+        chart = cdk8s.Chart.of(self._secrets)
+        own = self._secrets.node.path + "/"
+        other = [node.node.path for node in chart.node.find_all() if cdk8s.ApiObject.is_api_object(node) and not node.node.path.startswith(own)]
+        if not other:
+            return []
+        return [f"source={self._source}() needs a chart of its own, but this one also holds {other[0]}; move one of them to another Chart"]

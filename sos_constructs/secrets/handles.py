@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
-from constructs import Construct
-
 from sos_constructs.errors import InvalidOption, did_you_mean
+
+from attrs import frozen
 
 if TYPE_CHECKING:
     import cdk8s_plus_27 as kplus
+    from constructs import Construct
 
 
 @frozen
@@ -27,8 +27,8 @@ class SecretHandle:
     """
 
     name: str
-    keys: Mapping[str, str] = field(converter=dict)
-    optional: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    keys: Mapping[str, str]
+    optional: frozenset[str] = frozenset()
 
     def key_ref(self, key: str) -> dict[str, Any]:
         """A ``secretKeyRef``: ``{"name": …, "key": …}``, with ``"optional": True`` for an optional key.

@@ -58,9 +58,9 @@ class Key:
     :param breaks: what does not work without it.
     :param obtain: how to get it, where ``form`` alone does not say that.
     :param optional: whether the system runs without it.
-    :param value: the value of a fixed key.
+    :param value: the value of a fixed key, or its default where ``pattern`` allows others.
     :param source: for a derived key the key it is computed from; for a certificate or CA certificate the private key of its set.
-    :param pattern: a regular expression that every issued value matches in full.
+    :param pattern: a regular expression that every issued (or differently fixed) value matches in full.
     :param added: why it is here although the requirement does not list it; empty when it does.
     """
 
@@ -81,13 +81,22 @@ class Key:
 
 @frozen(kw_only=True)
 class SecretSpec:
-    """One Secret: its name in the cluster, its name on :class:`SosSecrets`, what it is for, and its keys."""
+    """One Secret.
+
+    :param name: its name in the cluster.
+    :param attribute: its name on ``SosSecrets``.
+    :param meaning: what it is for.
+    :param keys: its keys.
+    :param type: its Kubernetes type.
+    :param one_of: sets of optional keys of which at least one must be complete.
+    """
 
     name: str
     attribute: str
     meaning: str
     keys: tuple[Key, ...]
     type: str = "Opaque"
+    one_of: tuple[tuple[str, ...], ...] = ()
 
     def __getitem__(self, key: str) -> Key:
         return next(row for row in self.keys if row.key == key)

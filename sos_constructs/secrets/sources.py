@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
+
+from sos_constructs.secrets.forms import placeholder
+from sos_constructs.secrets.manifests import manifest
+from sos_constructs.secrets.model import SecretSpec
 
 from attrs import frozen
-
-from sos_constructs.secrets.model import SecretSpec
 
 
 class SecretSource(Protocol):
     """Anything that turns the catalogue into objects of the chart. Handles are the same for every source."""
+
+    alone: ClassVar[bool]
+    """Whether its objects must be in a chart, and so in a file, of their own."""
 
     def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
         """The objects to emit, if any."""
@@ -22,5 +27,21 @@ class SecretSource(Protocol):
 class ExistingSecrets:
     """The Secrets are put into the cluster by someone else (``sosctl secrets generate``, for one): the chart only refers to them."""
 
-    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
+    alone: ClassVar[bool] = False
+
+    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:  # noqa: ARG002
         return []
+
+
+@frozen
+class TemplateSecrets:
+    """All Secrets, with a placeholder for every value that says how to make it: for people to copy and fill in.
+
+    No placeholder is valid base64, so the API server refuses a Secret that is not filled in. Templates need a chart of their own:
+    ``SosSecrets(cdk8s.Chart(app, "secrets-template"), "secrets", source=TemplateSecrets())``.
+    """
+
+    alone: ClassVar[bool] = True
+
+    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
+        return [manifest(secret, {row.key: placeholder(row) for row in secret.keys}) for secret in secrets]

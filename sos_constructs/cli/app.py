@@ -1,0 +1,25 @@
+"""The commands of ``sosctl``, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+from sos_constructs.cli import secrets
+
+import typer
+
+#: Tracebacks with local variables would print secret values.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, pretty_exceptions_show_locals=False)
+app.add_typer(secrets.app, name="secrets")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sosctl {version('sos-constructs')}")
+        raise typer.Exit
+
+
+@app.callback()
+def sosctl(show_version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")] = False) -> None:
+    """Day-to-day tasks of the SOS platform on Kubernetes."""

@@ -1,0 +1,46 @@
+"""Reading Secrets of a cluster through ``kubectl``: whatever log-in the user has set up for it works here too."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+
+from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, read
+
+REQUEST_TIMEOUT = "10s"
+PROCESS_TIMEOUT = 60
+"""Seconds; longer than all requests, since a log-in plugin may ask its server first."""
+
+
+def read_secrets(names: Iterable[str], *, namespace: str, context: str | None = None) -> list[StoredSecret]:
+    """The Secrets of ``namespace`` that exist; a namespace that does not exist has none.
+
+    :param names: the Secrets wanted, each asked for by name: no right to list is needed.
+    :param namespace: where they are.
+    :param context: kubeconfig context (default: the current one).
+    :raises SecretInputError: when the cluster does not answer, or not as one may go on with.
+    """
+    command = ["kubectl", *(["--context", context] if context else []), "--namespace", namespace, "--request-timeout", REQUEST_TIMEOUT]
+    command += ["get", "secret", *names, "--ignore-not-found", "--output", "json"]
+    where = f"cluster (context {context or current_context()}, namespace {namespace})"
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", timeout=PROCESS_TIMEOUT, check=False)
+    except FileNotFoundError:
+        raise SecretInputError(f"{where}: kubectl is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise SecretInputError(f"{where}: kubectl did not answer within {PROCESS_TIMEOUT} seconds") from None
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise SecretInputError(f"{where}: {reason}")
+    return read(done.stdout, where) if done.stdout.strip() else []
+
+
+def current_context() -> str:
+    """Name of kubectl's current context, for messages."""
+    try:
+        done = subprocess.run(
+            ["kubectl", "config", "current-context"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PROCESS_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "none"

@@ -1,0 +1,167 @@
+"""``sosctl secrets``: make the Secrets of the platform, and find what is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from sos_constructs.cli import files, kubectl
+from sos_constructs.errors import did_you_mean
+from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.check import Finding, check
+from sos_constructs.secrets.generate import Generated, generate
+from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, dump, merge, read, select
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(no_args_is_help=True, help="Make the platform's Secrets, and find what is wrong with them.")
+
+FOUND, UNUSABLE, ONLY_ISSUED = 1, 2, 3
+"""Exit codes beside 0: something is wrong; the input or an option cannot be used; only what vendors must issue is missing."""
+
+_COLOURS = {"missing": "red", "placeholder": "red", "weak": "yellow", "malformed": "red", "note": "dim"}
+
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the Secrets.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
+
+
+@app.command("generate")
+def generate_command(
+    namespace: Namespace = "sos-app",
+    existing: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where values to keep are: 'cluster' (default), a FILE, '-' for standard input, or 'none' for a fresh set. May be given several times; the first value wins.",
+            metavar="SOURCE",
+        ),
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, mode 0600, instead of standard output.", metavar="FILE")] = None,
+    only: Only = None,
+) -> None:
+    """Print every Secret that can be made, complete and ready for kubectl.
+
+    Values that exist are kept: sosctl secrets generate | kubectl apply -f - may be run again and again. To know them it asks the cluster;
+    when it gets no answer it prints nothing and stops. Keys that a vendor must issue are left out and listed on standard error.
+    """
+    wanted = _wanted(only)
+    sources = existing or ["cluster"]
+    try:
+        if output:
+            files.refuse(output)
+            if output.exists() and str(output) not in sources:
+                raise SecretInputError(f"{output}: exists; keep its values with --existing {output}, or remove it")
+        stored = merge(_existing(source, wanted, namespace, context) for source in sources)
+        result = generate(stored, now=datetime.now(timezone.utc), namespace=namespace, only=wanted)
+        text = dump(result.manifests)
+        if output:
+            files.write_private(output, text)
+    except SecretInputError as error:
+        _stop(f"{error} – nothing was written." + _way_out(sources))
+    except OSError as error:
+        _stop(f"{output}: {error.strerror} – nothing was written.")
+    if output is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    _report(result, sources, output)
+
+
+@app.command("check")
+def check_command(
+    source: Annotated[str, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")],
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the Secrets (default: any, if it is only one).")] = None,
+    only: Only = None,
+) -> None:
+    """Find missing, placeholder, weak and malformed values; no value is ever shown.
+
+    Exit code 0: nothing wrong. 1: something is. 2: the input cannot be read. 3: only what vendors must issue is missing.
+    From a cluster: kubectl get secret -n sos-app -o yaml | sosctl secrets check -
+    """
+    wanted = _wanted(only)
+    try:
+        stored = select(read(_text(source), _called(source)), BY_NAME, _called(source), namespace=namespace)
+    except SecretInputError as error:
+        _stop(f"{error}.")
+    findings = check(stored, now=datetime.now(timezone.utc), only=wanted)
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        console.print(f"{finding.problem:<11}", style=_COLOURS[finding.problem], end=" ", markup=False)
+        console.print(f"{finding.secret}{'/' if finding.key else ''}{finding.key} {finding.detail}", markup=False)
+    console.print(_summary(findings, len(wanted)), markup=False)
+    raise typer.Exit(_exit_code(findings))
+
+
+def _exit_code(findings: Sequence[Finding]) -> int:
+    wrong = [finding for finding in findings if finding.problem != "note"]
+    if not wrong:
+        return 0
+    return ONLY_ISSUED if all(finding.issued for finding in wrong) else FOUND
+
+
+def _summary(findings: Sequence[Finding], secrets: int) -> str:
+    counts = Counter(finding.problem for finding in findings if finding.problem != "note")
+    wrong = ", ".join(f"{count} {problem}" for problem, count in sorted(counts.items()))
+    return f"{secrets} secrets: {wrong or 'nothing wrong'}"
+
+
+def _wanted(only: Sequence[str] | None) -> list[str]:
+    for name in only or ():
+        if name not in BY_NAME:
+            _stop(f"--only {name}: no such secret{did_you_mean(name, BY_NAME)}; there are {', '.join(BY_NAME)}.")
+    return [name for name in BY_NAME if not only or name in only]
+
+
+def _existing(source: str, wanted: Sequence[str], namespace: str, context: str | None) -> dict[str, StoredSecret]:
+    if source == "none":
+        return {}
+    if source == "cluster":
+        return select(kubectl.read_secrets(wanted, namespace=namespace, context=context), wanted, "cluster", namespace=namespace)
+    return select(read(_text(source), _called(source)), wanted, _called(source), namespace=namespace)
+
+
+def _called(source: str) -> str:
+    return "standard input" if source == "-" else source
+
+
+def _text(source: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise SecretInputError(f"{source}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretInputError(f"{_called(source)}: is not text (UTF-8)") from None
+
+
+def _way_out(sources: Sequence[str]) -> str:
+    if "cluster" not in sources:
+        return ""
+    return " Values that exist must be known to be kept: for a first set use --existing none, else --existing FILE."
+
+
+def _report(result: Generated, sources: Sequence[str], output: Path | None) -> None:
+    """What happened, on standard error, so that standard output can be piped."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    required = [left for left in result.left_out if not left.row.optional]
+    optional = [left for left in result.left_out if left.row.optional]
+    if required:
+        console.print("Left out; get these and add them to their Secret:", style="bold")
+    for left in required:
+        console.print(f"  {left.secret}/{left.row.key}: {left.reason}. Without it: {left.row.breaks}", markup=False)
+    if optional:
+        console.print(f"Left out; optional: {', '.join(left.row.key for left in optional)}", markup=False)
+    console.print(f"{len(result.manifests)} secrets: {result.made} new values, {result.kept} kept{f', in {output}' if output else ''}", markup=False)
+    if set(sources) == {"none"}:
+        console.print("A fresh set: use kubectl create, which does not replace Secrets that exist; kubectl apply would.", style="yellow")
+    if output and files.may_be_committed(output):
+        console.print(f"{output} is in a Git work tree and not ignored there: keep it out of commits", style="yellow", markup=False)
+
+
+def _stop(message: str) -> NoReturn:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"sosctl: {message}", style="red", markup=False)
+    raise typer.Exit(UNUSABLE)
