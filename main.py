@@ -1,8 +1,8 @@
-"""The reference app: one chart, synthesized to ``dist/``."""
+"""The reference app: the platform's foundation, configuration, secrets and database in one chart, synthesized to ``dist/``."""
 
 from __future__ import annotations
 
-import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
+from sos_constructs import HaPostgres, SosConfig, SosNamespace, SosSecrets, TemplateSecrets  # first: it chooses the Node that jsii runs on
 
 import cdk8s
 
@@ -10,8 +10,15 @@ import cdk8s
 def build(app: cdk8s.App) -> list[cdk8s.Chart]:
     """Add the charts of the reference app to ``app`` and return them."""
     chart = cdk8s.Chart(app, "sos-app", namespace="sos-app", disable_resource_name_hashes=True)
-    cdk8s.ApiObject(chart, "namespace", api_version="v1", kind="Namespace", metadata=cdk8s.ApiObjectMetadata(name="sos-app"))
-    return [chart]
+    SosNamespace(chart, "foundation")
+    secrets = SosSecrets(chart, "secrets")
+    postgres = HaPostgres(chart, "postgres", credentials=secrets.postgres)
+    SosConfig(chart, "config", postgres=postgres)
+
+    # A file of its own: it is edited and applied by hand, if at all, and never together with the chart.
+    template = cdk8s.Chart(app, "secrets-template", namespace="sos-app", disable_resource_name_hashes=True)
+    SosSecrets(template, "secrets", source=TemplateSecrets())
+    return [chart, template]
 
 
 def main() -> None:

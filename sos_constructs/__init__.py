@@ -1,7 +1,70 @@
-"""cdk8s constructs for an SOS emergency platform: configuration, secrets and a highly available PostgreSQL."""
+"""cdk8s constructs for an SOS emergency platform: configuration, secrets and a highly available PostgreSQL.
 
-from sos_constructs import _node  # first: it decides which Node jsii runs on, and any import below starts jsii
+Names are loaded on first use: importing the package costs next to nothing, and the command line never starts jsii.
+"""
 
-_node.choose()
+from __future__ import annotations
 
-__all__: list[str] = []
+import sys
+from importlib import import_module
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from sos_constructs import _node  # it decides which Node jsii runs on, before anything starts jsii
+
+if TYPE_CHECKING:
+    from sos_constructs.config import Layer, SosConfig
+    from sos_constructs.foundation import SosNamespace
+    from sos_constructs.postgres import (
+        DATABASES,
+        OFFICIAL,
+        SPILO,
+        Database,
+        DatabaseHandle,
+        HaPostgres,
+        ImageProfile,
+        PatroniTiming,
+        PrometheusOperator,
+        Resources,
+    )
+    from sos_constructs.secrets import ExistingSecrets, SecretHandle, SosSecrets, TemplateSecrets
+
+if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command line handles files and needs no Node
+    _node.choose()
+
+__all__ = [
+    "DATABASES",
+    "OFFICIAL",
+    "SPILO",
+    "Database",
+    "DatabaseHandle",
+    "ExistingSecrets",
+    "HaPostgres",
+    "ImageProfile",
+    "Layer",
+    "PatroniTiming",
+    "PrometheusOperator",
+    "Resources",
+    "SecretHandle",
+    "SosConfig",
+    "SosNamespace",
+    "SosSecrets",
+    "TemplateSecrets",
+]
+
+_HOME = {
+    "config": ("Layer", "SosConfig"),
+    "foundation": ("SosNamespace",),
+    "secrets": ("ExistingSecrets", "SecretHandle", "SosSecrets", "TemplateSecrets"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE.get(name, 'postgres')}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,16 +18,18 @@ _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _RBAC_KINDS = frozenset({"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"})
 
 
-def dns_label(option: str, value: str, *, at_most: int = 63) -> str:
+def dns_label(option: str, value: object, *, at_most: int = 63) -> str:
     """Return ``value`` if it is a DNS-1123 label of at most ``at_most`` characters, else raise :class:`InvalidOption`."""
     if not isinstance(value, str) or not _DNS_LABEL.fullmatch(value) or len(value) > at_most:
         raise InvalidOption(
-            option, value, f"must be a DNS-1123 label: lower-case letters, digits and '-', starting and ending with a letter or digit, at most {at_most} characters"
+            option,
+            value,
+            f"must be a DNS-1123 label: lower-case letters, digits and '-', starting and ending with a letter or digit, at most {at_most} characters",
         )
     return value
 
 
-def object_name(kind: str, value: str) -> str:
+def object_name(kind: str, value: object) -> str:
     """Return ``value`` if the API server takes it as ``metadata.name`` of that kind, else raise :class:`InvalidOption`."""
     option = f"{kind} metadata.name"
     if kind in ("Service", "Namespace"):  # the two that become one DNS label
@@ -38,10 +40,12 @@ def object_name(kind: str, value: str) -> str:
     return value
 
 
-def label_pair(key: str, value: str) -> None:
+def label_pair(key: str, value: object) -> None:
     """Raise :class:`InvalidOption` unless the API server takes ``key: value`` as a label."""
     prefix, _, name = key.rpartition("/")
     if (prefix and (not _DNS_SUBDOMAIN.fullmatch(prefix) or len(prefix) > 253)) or not _LABEL_NAME.fullmatch(name) or len(name) > 63:
         raise InvalidOption("label", key, "must be [prefix/]name with a name of at most 63 letters, digits, '-', '_' and '.'")
     if not isinstance(value, str) or len(value) > 63 or (value and not _LABEL_NAME.fullmatch(value)):
-        raise InvalidOption(f"label {key}", value, "must be a string of at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit")
+        raise InvalidOption(
+            f"label {key}", value, "must be a string of at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
+        )

@@ -20,7 +20,7 @@ _FACTOR = {None: Decimal(1), "m": Decimal(1) / 1000} | {
 KiB, MiB, GiB = 1024, 1024**2, 1024**3
 
 
-def _value(option: str, quantity: str, example: str) -> Decimal:
+def _value(option: str, quantity: object, example: str) -> Decimal:
     match = _QUANTITY.fullmatch(quantity) if isinstance(quantity, str) else None
     if not match or (value := Decimal(match[1]) * _FACTOR[match[2]]) <= 0:
         raise InvalidOption(option, quantity, f"must be a positive Kubernetes quantity such as {example!r}")

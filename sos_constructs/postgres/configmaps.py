@@ -49,7 +49,12 @@ def declared(spec: Spec) -> dict[str, Any]:
 
 def passwd(spec: Spec) -> str:
     """An entry for the pod's uid, whatever the image knows: initdb and peer authentication look the user up by number."""
-    return f"root:x:0:0:root:/:/sbin/nologin\npostgres:x:{spec.image.uid}:{spec.image.gid}:PostgreSQL:/tmp:/bin/sh\nnobody:x:65534:65534:exporter:/:/sbin/nologin\n"
+    users = (
+        "root:x:0:0:root:/:/sbin/nologin",
+        f"postgres:x:{spec.image.uid}:{spec.image.gid}:PostgreSQL:/tmp:/bin/sh",
+        "nobody:x:65534:65534:exporter:/:/sbin/nologin",
+    )
+    return "".join(f"{user}\n" for user in users)
 
 
 def _database(database: Database) -> dict[str, Any]:

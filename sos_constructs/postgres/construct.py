@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cdk8s
-from constructs import Construct
-
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located
 from sos_constructs.foundation import PRIORITY_HIGH
-from sos_constructs.postgres import configmaps, monitoring as metrics, network, rbac, services
+from sos_constructs.postgres import configmaps, network, rbac, services
+from sos_constructs.postgres import monitoring as metrics
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
 from sos_constructs.secrets.handles import SecretHandle
+
+import cdk8s
+from constructs import Construct
 
 EXPORTER_RESOURCES = Resources(cpu_request="50m", cpu_limit="200m", memory_request="64Mi", memory_limit="256Mi")
 

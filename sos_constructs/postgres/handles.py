@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from sos_constructs.secrets.handles import SecretHandle
+
+import attrs
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from importlib import resources
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names as rules
@@ -45,18 +45,21 @@ class PrometheusOperator:
     """Emit a PodMonitor and a PrometheusRule. The cluster must have the Prometheus operator's CRDs.
 
     :param interval: time between two scrapes, in whole seconds, at least 5 s. Default 30 s, the Prometheus operator's own.
+    :param namespace: namespace of the Prometheus pods: the NetworkPolicy lets it in. Default ``monitoring``, as most charts suggest.
     :param labels: labels by which your Prometheus selects PodMonitors and rules, for instance ``{"release": "kube-prometheus-stack"}``.
         They are added to both objects. Default: none, as for a Prometheus that selects everything.
     """
 
     interval: timedelta = timedelta(seconds=30)
+    namespace: str = "monitoring"
     labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
     def check(self) -> None:
-        """Raise :class:`InvalidOption` for an interval or a label that cannot work."""
+        """Raise :class:`InvalidOption` for an interval, a namespace or a label that cannot work."""
         seconds = self.interval.total_seconds()
         if seconds != int(seconds) or seconds < 5:
             raise InvalidOption("monitoring.interval", str(self.interval), "must be a whole number of seconds, at least 5: a scrape reads every database")
+        rules.dns_label("monitoring.namespace", self.namespace)
         for key, value in self.labels.items():
             rules.label_pair(key, value)
 
@@ -73,14 +76,13 @@ def exporter_config(spec: Spec) -> dict[str, Any]:
 
 def queries() -> str:
     """Text of the exporter's query file."""
-    return resources.files("sos_constructs.postgres").joinpath("files").joinpath("exporter-queries.yaml").read_text("utf-8")
+    return files("sos_constructs.postgres").joinpath("files").joinpath("exporter-queries.yaml").read_text("utf-8")
 
 
-def exporter_container(spec: Spec, *, socket_volume: str, config_volume: str) -> dict[str, Any]:
+def exporter_container(*, resources: Mapping[str, Any]) -> dict[str, Any]:
     """The sidecar. It has no readiness probe, so that it can never take the database out of its Services.
 
-    :param socket_volume: the pod's volume that holds PostgreSQL's Unix socket.
-    :param config_volume: the pod's volume of :func:`exporter_config`.
+    It mounts the pod's volumes ``socket`` (PostgreSQL's Unix socket) and ``exporter-config`` (:func:`exporter_config`).
     """
     # lib/pq hands unknown keywords to the server as settings: a query that hangs ends, and none can write.
     source = {
@@ -108,7 +110,7 @@ def exporter_container(spec: Spec, *, socket_volume: str, config_volume: str) ->
         "ports": [{"name": METRICS_PORT, "containerPort": n.EXPORTER_PORT, "protocol": "TCP"}],
         # The landing page answers whatever the database does.
         "livenessProbe": {"httpGet": {"path": "/", "port": METRICS_PORT}, "periodSeconds": 30, "timeoutSeconds": 5, "failureThreshold": 3},
-        "resources": spec.exporter_resources.manifest(),
+        "resources": resources,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -119,8 +121,8 @@ def exporter_container(spec: Spec, *, socket_volume: str, config_volume: str) ->
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "volumeMounts": [
-            {"name": socket_volume, "mountPath": n.SOCKET_DIR, "readOnly": True},
-            {"name": config_volume, "mountPath": EXPORTER_CONFIG_DIR, "readOnly": True},
+            {"name": "socket", "mountPath": n.SOCKET_DIR, "readOnly": True},
+            {"name": "exporter-config", "mountPath": EXPORTER_CONFIG_DIR, "readOnly": True},
         ],
     }
 
@@ -144,18 +146,15 @@ def pod_monitor(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
     )
 
 
-def prometheus_rule(spec: Spec, operator: PrometheusOperator, *, data_volume: str) -> dict[str, Any]:
-    """The alerts that make sense for this installation.
-
-    :param data_volume: name of the volume claim template; the claims are called ``<data_volume>-<pod>``.
-    """
+def prometheus_rule(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
+    """The alerts that make sense for this installation."""
     have = {"nothing"} | ({"standbys"} if spec.instances > 1 else set())
     if spec.instances > 1 and spec.synchronous_mode != "off":
         have.add("synchronous standbys")
     tokens = {
         "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
         "$members": str(spec.instances),
-        "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"{data_volume}-{spec.name}-[0-9]+"',
+        "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"data-{spec.name}-[0-9]+"',
     }
     groups = [{"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens) for alert in alerts if alert.needs in have]} for group, alerts in GROUPS.items()]
     return _custom("PrometheusRule", spec, operator, {"groups": groups})

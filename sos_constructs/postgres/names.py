@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
-
 from sos_constructs import labels as common
+
+import attrs
 
 PORT = 5432
 PATRONI_PORT = 8008

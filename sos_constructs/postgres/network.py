@@ -9,11 +9,10 @@ from sos_constructs.postgres.spec import Spec
 
 
 def network_policy(spec: Spec) -> dict[str, Any]:
-    """Ingress: clients of the namespace to PostgreSQL, members to each other, anybody in the cluster to the metrics ports.
+    """Ingress: clients of the namespace to PostgreSQL, members to each other and, with ``monitoring``, Prometheus to the metrics ports.
 
     Egress: members, DNS, and the API server, which no selector can name: its two usual ports are open to every address.
-    Patroni's port serves metrics and an API whose unsafe calls need a password; it is open to members and, with
-    ``monitoring``, to Prometheus.
+    Patroni's port serves metrics and an API whose unsafe calls need a password.
     """
     members = {"podSelector": {"matchLabels": spec.names.selector}}
     ingress: list[dict[str, Any]] = [

@@ -112,18 +112,17 @@ def _check(option: str, name: str, value: str | int | float | bool) -> str:
 
 
 def _check_number(option: str, text: str, row: Mapping[str, Any]) -> None:
-    match, unit = _AMOUNT.fullmatch(text), row.get("unit")
+    match, unit = _AMOUNT.fullmatch(text), str(row.get("unit", ""))
     if not match:
         raise InvalidOption(option, text, "must be a number" + (" with an optional unit" if unit else ""))
     amount, suffix = float(match[1]), match[2]
     if suffix:
-        units = next((u for u in (_MEMORY, _TIME) if unit and unit.lstrip("0123456789") in u), None)
+        units = next((u for u in (_MEMORY, _TIME) if unit.lstrip("0123456789") in u), None)
         if units is None:
             raise InvalidOption(option, text, "must be a number without a unit")
         if suffix not in units:
             raise InvalidOption(option, text, f"has an unknown unit; PostgreSQL takes {', '.join(units)} here (as written: kB, not KB)")
-        base = re.fullmatch(r"(\d*)([A-Za-z]+)", unit)
-        assert base is not None  # units of pg_settings, tested
-        amount = amount * units[suffix] / (int(base[1] or 1) * units[base[2]])
+        word = unit.lstrip("0123456789")  # of "8kB"
+        amount = amount * units[suffix] / (int(unit.removesuffix(word) or 1) * units[word])
     if not row["min"] <= amount <= row["max"]:
         raise InvalidOption(option, text, f"must be from {row['min']} to {row['max']}" + (f" ({unit})" if unit else ""))

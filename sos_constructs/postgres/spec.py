@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
-import attrs
-
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.monitoring import PrometheusOperator
@@ -17,6 +15,8 @@ from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES,
 from sos_constructs.postgres.settings import check_parameters
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
 from sos_constructs.secrets.handles import SecretHandle
+
+import attrs
 
 SynchronousMode = Literal["quorum", "on", "off"]
 
@@ -181,10 +181,14 @@ class Spec:
         if not 1 <= self.instances <= MAX_MEMBERS:
             raise InvalidOption("instances", self.instances, f"must be from 1 to {MAX_MEMBERS}; 3 is the least that survives a failure without loss")
         if self.synchronous_mode_strict and (self.synchronous_mode == "off" or self.instances < 2):
-            raise InvalidOption("synchronous_mode_strict", True, "needs synchronous_mode 'quorum' or 'on' and at least 2 instances, or no write would ever be acknowledged")
+            raise InvalidOption(
+                "synchronous_mode_strict", True, "needs synchronous_mode 'quorum' or 'on' and at least 2 instances, or no write would ever be acknowledged"
+            )
         if self.synchronous_mode not in ("quorum", "on", "off"):
             raise InvalidOption("synchronous_mode", self.synchronous_mode, "must be 'quorum', 'on' or 'off'")
         self.timing.check()
+        if self.monitoring is not None:
+            self.monitoring.check()
         self.resources.check("resources")
         self.exporter_resources.check("exporter_resources")
         self._check_volumes()
@@ -201,7 +205,9 @@ class Spec:
         if self.memory_limit < 512 * MiB:
             raise InvalidOption("resources.memory_limit", self.resources.memory_limit, "must be at least 512Mi")
         if parse_bytes("shared_memory", self.shared_memory) * 2 > self.memory_limit:
-            raise InvalidOption("shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it")
+            raise InvalidOption(
+                "shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it"
+            )
 
     def _check_databases(self) -> None:
         for database in self.databases:

@@ -153,7 +153,7 @@ def agent(spec: Spec) -> dict[str, Any]:
         spec,
         "agent",
         "run",
-        livenessProbe=_http("/health", port="agent", failureThreshold=3, periodSeconds=30, timeoutSeconds=5),
+        livenessProbe=_http("/health", "agent", failureThreshold=3, periodSeconds=30, timeoutSeconds=5),
         ports=[{"containerPort": n.AGENT_PORT, "name": "agent", "protocol": "TCP"}],
     )
 
@@ -237,5 +237,5 @@ def _passwd_mount() -> dict[str, Any]:
     return {"mountPath": "/etc/passwd", "name": "config", "readOnly": True, "subPath": "passwd"}
 
 
-def _http(path: str, *, port: str = "patroni", **timing: int) -> dict[str, Any]:
+def _http(path: str, port: str = "patroni", /, **timing: int) -> dict[str, Any]:
     return {"httpGet": {"path": path, "port": port, "scheme": "HTTP"}, **timing}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 
-import attrs
-
 from sos_constructs.postgres.names import SOCKET_DIR
 from sos_constructs.postgres.settings import SHARED, check_parameters, needs_restart
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.quantities import GiB, MiB, parse_bytes
+
+import attrs
 
 
 @attrs.frozen
@@ -53,11 +53,18 @@ def restart_settings(spec: Spec) -> dict[str, str]:
 
 def postgresql_conf(spec: Spec) -> str:
     """The text of ``postgresql.conf``, with a reason on every line."""
-    lines = ["# PostgreSQL 15 settings of this cluster. Reloaded by the agent when this file changes; (restart) needs new pods, which a new", "# checksum in the pod template brings."]
+    lines = [
+        "# PostgreSQL 15 settings of this cluster. The agent has them reloaded when this file changes; those marked (restart) need new pods,",
+        "# which a new checksum in the pod template brings.",
+    ]
     for group, rows in local_settings(spec).items():
         lines += ["", f"# {group}"]
         lines += [_line(s) for s in rows]
-    lines += ["", "# The same on every member: Patroni takes these from its store (key postgresql.parameters of `patronictl show-config`),", "# where the agent keeps them equal to what is declared. Listed here for the reader; a value in this file would be ignored."]
+    lines += [
+        "",
+        "# The same on every member: Patroni takes these from its store (postgresql.parameters in `patronictl show-config`), where the agent",
+        "# keeps them as declared. Listed here for the reader; a value in this file would be ignored.",
+    ]
     lines += [f"#   {name} = {value}" for name, value in sorted(shared_settings(spec).items())]
     return "\n".join(lines) + "\n"
 

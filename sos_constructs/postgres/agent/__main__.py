@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 def run(member: Member, port: int) -> None:
     """Reconcile until told to stop. A failing step is logged, counted and tried again with growing pauses; the others go on."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
@@ -67,7 +67,7 @@ def run(member: Member, port: int) -> None:
     serve(metrics, port, stale_after=STANDSTILL)
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
-    watch = Runner("watch", lambda member, status: None)
+    watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:
         try:
@@ -132,7 +132,7 @@ def attempt(step: Step, member: Member, status: Status) -> str:
         step(member, status)
     except (DeclaredError, NotYet, PatroniError, SqlError, OSError) as error:
         return str(error)
-    except Exception as error:  # a mistake in this code must not end the loop; its text could quote a value, so only its type is told
+    except Exception as error:  # noqa: BLE001  # a mistake in this code must not end the loop; its text could quote a value, so only its type is told
         return f"unexpected {type(error).__name__}"
     return ""
 

@@ -38,7 +38,7 @@ def reconcile(declared: Declared, psql: Psql) -> list[str]:
 
 def stored_verifiers(psql: Psql) -> dict[str, str]:
     """Password verifiers by role. Works on a standby too, where it shows what has been replicated so far."""
-    return dict((row[0], row[1]) for row in psql.query("SELECT rolname, coalesce(rolpassword, '') FROM pg_catalog.pg_authid WHERE rolcanlogin"))
+    return {row[0]: row[1] for row in psql.query("SELECT rolname, coalesce(rolpassword, '') FROM pg_catalog.pg_authid WHERE rolcanlogin")}
 
 
 def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
@@ -65,12 +65,18 @@ def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
             yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}")
         elif there[name] != owner:
             yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
-    # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights.
-    open_to_all = "SELECT d.datname FROM pg_catalog.pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a WHERE a.grantee = 0"
-    public = {row[0] for row in psql.query(open_to_all)}
-    for database in declared.databases:
-        if database["name"] in public:
-            yield Action(f"close database {database['name']} to all but its owner", f"REVOKE ALL ON DATABASE {identifier(database['name'])} FROM PUBLIC")
+    # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights. Readers are the roles that
+    # collect statistics in every database: they may connect, and read no table.
+    grants = "SELECT d.datname, CASE a.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(a.grantee) END FROM pg_catalog.pg_database d,"
+    grants += " aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a"
+    granted = {(row[0], row[1]) for row in psql.query(grants)}
+    readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
+    for name in (database["name"] for database in declared.databases):
+        if (name, "") in granted:
+            yield Action(f"close database {name} to all but its owner", f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC")
+        for reader in readers:
+            if (name, reader) not in granted:
+                yield Action(f"let {reader} connect to database {name}", f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(reader)}")
 
 
 def _contents(declared: Declared, psql: Psql) -> Iterator[Action]:
@@ -80,7 +86,9 @@ def _contents(declared: Declared, psql: Psql) -> Iterator[Action]:
             there = {row[0] for row in psql.query("SELECT extname FROM pg_catalog.pg_extension", database["name"])}
             for extension in wanted:
                 if extension not in there:
-                    yield Action(f"create extension {extension} in {database['name']}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", database["name"])
+                    yield Action(
+                        f"create extension {extension} in {database['name']}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", database["name"]
+                    )
     with_sql = [d for d in declared.databases if d["sql"]]
     applied = _applied(psql) if with_sql else {}
     for database in with_sql:
@@ -100,4 +108,4 @@ def _contents(declared: Declared, psql: Psql) -> Iterator[Action]:
 def _applied(psql: Psql) -> dict[str, str]:
     if not psql.query(f"SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('{_APPLIED}.applied')"):
         return {}
-    return dict((row[0], row[1]) for row in psql.query(f"SELECT database, sha256 FROM {_APPLIED}.applied"))
+    return {row[0]: row[1] for row in psql.query(f"SELECT database, sha256 FROM {_APPLIED}.applied")}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import sys
+from datetime import datetime, timezone
 
 
 def log(level: str, step: str, message: str, **fields: object) -> None:
     """Print one event; ``fields`` must not hold secret material."""
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     print(json.dumps({"time": now, "level": level, "step": step, "message": message, **fields}), file=sys.stdout, flush=True)

@@ -54,7 +54,10 @@ class Patroni:
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         request = urllib.request.Request(
-            self.url + path, method=method, data=None if body is None else json.dumps(body).encode(), headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:

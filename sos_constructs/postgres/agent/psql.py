@@ -38,7 +38,24 @@ class Psql:
 
     def query(self, sql: str, database: str = "postgres") -> list[list[str]]:
         """Run SQL and return the rows of its last result as text. The SQL goes through standard input, never through arguments."""
-        command = [f"{self.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-F", FIELD, "-R", RECORD, "-h", self.socket_dir, "-U", self.user, "-d", database, "-f", "-"]
+        command = [
+            f"{self.bin_dir}/psql",
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-F",
+            FIELD,
+            "-R",
+            RECORD,
+            "-h",
+            self.socket_dir,
+            "-U",
+            self.user,
+            "-d",
+            database,
+            "-f",
+            "-",
+        ]
         environment = {"PATH": os.environ.get("PATH", ""), "PGOPTIONS": _OPTIONS, "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"}
         try:
             done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=90, env=environment, check=False)

@@ -125,6 +125,8 @@ def reconcile_store(member: Member, status: Status) -> None:
 
 def _report_broken_settings(psql: Psql) -> None:
     """A postgresql.conf that PostgreSQL cannot read goes unnoticed until the next start, which then fails: say so now."""
-    broken = psql.query("SELECT name, error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND error NOT LIKE '%could not be changed%restart%' LIMIT 1")
+    broken = psql.query(
+        "SELECT name, error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND error NOT LIKE '%could not be changed%restart%' LIMIT 1"
+    )
     if broken:
         raise SqlError(f"postgresql.conf: {broken[0][0]}: {broken[0][1]}")

@@ -1,0 +1,22 @@
+"""A highly available PostgreSQL: Patroni for failover, an agent for everything a manifest cannot do once applied."""
+
+from __future__ import annotations
+
+from sos_constructs.postgres.construct import HaPostgres, manifests
+from sos_constructs.postgres.handles import DatabaseHandle
+from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.spec import DATABASES, OFFICIAL, SPILO, Database, ImageProfile, PatroniTiming, Resources
+
+__all__ = [
+    "DATABASES",
+    "OFFICIAL",
+    "SPILO",
+    "Database",
+    "DatabaseHandle",
+    "HaPostgres",
+    "ImageProfile",
+    "PatroniTiming",
+    "PrometheusOperator",
+    "Resources",
+    "manifests",
+]
