@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import cdk8s
-from constructs import Construct
-
 from sos_constructs import names
 from sos_constructs.errors import InvalidOption, located
+
+import cdk8s
+from constructs import Construct
 
 Manifest = Mapping[str, Any]
 """One Kubernetes object as a plain dict, in Kubernetes spelling."""
@@ -171,6 +171,8 @@ def _check_values(value: object, where: str) -> None:
 
 def _check_text(text: str, where: str) -> None:
     if _BARE_SCALAR.fullmatch(text):
-        raise InvalidOption(where, text, "is text that YAML readers would take for a number or a merge key; write it another way (a decimal number, or with a suffix)")
+        raise InvalidOption(
+            where, text, "is text that YAML readers would take for a number or a merge key; write it another way (a decimal number, or with a suffix)"
+        )
     if _BARE_BREAK.search(text):
         raise InvalidOption(where, text, "contains U+0085, U+2028, U+2029 or U+FEFF, which YAML readers take for line breaks or drop; remove the character")
