@@ -6,7 +6,7 @@ VENV := .venv
 CHECKOV := .venv-checkov
 LOCK := .venv-lock
 BIN := $(VENV)/bin
-PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --no-build-isolation --only-binary=:all:
+PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --use-pep517 --no-build-isolation --only-binary=:all:
 COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
