@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import cdk8s
-from attrs import frozen
-from constructs import Construct
-
 from sos_constructs import names
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.foundation.network import ClusterDns, allow_dns_egress, default_deny_ingress
 from sos_constructs.foundation.priorities import PRIORITIES, priority_class
 from sos_constructs.labels import labels
+
+import cdk8s
+from attrs import frozen
+from constructs import Construct
 
 
 @frozen(kw_only=True)

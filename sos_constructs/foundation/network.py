@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import Factory, frozen
-
 from sos_constructs import names
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
+
+from attrs import Factory, frozen
 
 EGRESS_LABEL = "sos-app/egress"
 EGRESS_RESTRICTED = "restricted"

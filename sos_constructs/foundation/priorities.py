@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
-
 from sos_constructs.labels import PART_OF, labels
+
+from attrs import frozen
 
 PRIORITY_CRITICAL = "sos-app-critical"
 PRIORITY_HIGH = "sos-app-high"

@@ -131,15 +131,6 @@ PATRONI = (
         runbook="patronictl restart, standbys first; or wait for the next rollout.",
     ),
     Alert(
-        name="SettingsRefused",
-        expr="sos_pg_settings_file_errors{$cluster} > 0",
-        lasting="10m",
-        severity="warning",
-        summary="{{ $labels.pod }} refuses {{ $value }} lines of its configuration",
-        description="PostgreSQL keeps the old values. A restart may fail.",
-        runbook="SELECT * FROM pg_file_settings WHERE error IS NOT NULL; correct the option of HaPostgres and apply.",
-    ),
-    Alert(
         name="AgentFailing",
         expr="sos_agent_reconcile_success{$cluster} == 0",
         lasting="10m",

@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cdk8s
-import pytest
-import yaml
-
 from sos_constructs.foundation import EGRESS_LABEL, PRIORITY_CRITICAL, PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL, ClusterDns, SosNamespace
 from sos_constructs.foundation.construct import FoundationSpec, manifests
 from sos_constructs.foundation.priorities import PRIORITIES
+
+import cdk8s
+import pytest
+import yaml
 
 
 def spec(**options: Any) -> FoundationSpec:
