@@ -7,7 +7,7 @@ from typing import Any
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres import patroni, tuning
 from sos_constructs.postgres.configmaps import passwd
-from sos_constructs.postgres.monitoring import exporter_container
+from sos_constructs.postgres.monitoring import exporter_container, queries
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.rollout import checksum
 
@@ -45,8 +45,8 @@ def stateful_set(spec: Spec) -> dict[str, Any]:
 
 
 def restart_checksum(spec: Spec) -> str:
-    """Changes exactly when something changed that a running member cannot take over; everything else the agent reloads."""
-    return checksum({"passwd": passwd(spec), "patroni": patroni.restart_parts(spec), "postgresql": tuning.restart_settings(spec)})
+    """Changes exactly when something changed that a running pod cannot take over (the exporter reads its queries once); the agent reloads all else."""
+    return checksum({"exporter": queries(), "passwd": passwd(spec), "patroni": patroni.restart_parts(spec), "postgresql": tuning.restart_settings(spec)})
 
 
 def claim(spec: Spec) -> dict[str, Any]:
