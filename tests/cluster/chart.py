@@ -1,0 +1,115 @@
+"""The reference chart with other options, and the client pods, all rendered by the library under test."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from sos_constructs import OFFICIAL, HaPostgres, ImageProfile, SecretHandle, SosNamespace, SosSecrets
+from sos_constructs.emit import emit
+
+import cdk8s
+
+import main
+
+NAMESPACE = "sos-app"
+LEDGER_DATABASE = "emergency"
+LEDGER = Path(__file__).with_name("ledger.py")
+
+
+def credentials(*more_databases: str) -> SecretHandle:
+    """`postgres-credentials`, with the keys of databases beyond the requirement's five."""
+    handle = SosSecrets(cdk8s.Chart(cdk8s.Testing.app(), "keys"), "secrets").postgres
+    more = {f"{database}-db-{what}": f"{database}_db_{what}".upper() for database in more_databases for what in ("username", "password")}
+    return SecretHandle(name=handle.name, keys={**handle.keys, **more})
+
+
+def reference(**options: Any) -> list[dict[str, Any]]:
+    """What main.py would write to dist/sos-app.k8s.yaml if it gave HaPostgres these options."""
+
+    def build(*arguments: Any, **keywords: Any) -> HaPostgres:
+        return HaPostgres(*arguments, **{**keywords, **options})
+
+    with mock.patch.object(main, "HaPostgres", build):
+        chart, *_ = main.build(cdk8s.Testing.app())
+    return list(cdk8s.Testing.synth(chart))
+
+
+def official(namespace: str) -> list[dict[str, Any]]:
+    """A second installation, on the other image."""
+    chart = cdk8s.Chart(cdk8s.Testing.app(), namespace, namespace=namespace, disable_resource_name_hashes=True)
+    SosNamespace(chart, "foundation", name=namespace, create_priority_classes=False)
+    HaPostgres(chart, "postgres", credentials=SosSecrets(chart, "secrets").postgres, image=OFFICIAL)
+    return list(cdk8s.Testing.synth(chart))
+
+
+def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A pod with one container per database, and `readonly`, each with the environment that `libpq_env` gives a workload."""
+    chart, db = _client_chart(namespace, image)
+    containers = [_container(database, image, env=db.database(database).libpq_env(), command=["sleep", "infinity"]) for database in databases]
+    containers.append(_container("readonly", image, env=db.database(databases[0]).libpq_env(readonly=True), command=["sleep", "infinity"]))
+    dsn = db.database(databases[0]).dsn_env()
+    containers.append(_container("dsn", image, env=dsn, command=["sleep", "infinity"]))
+    emit(chart, _pod(name, namespace, image, containers))
+    return _synth_last(chart, 1)
+
+
+def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE) -> list[dict[str, Any]]:
+    """The pod that writes and keeps books, and the ConfigMap with its script."""
+    chart, db = _client_chart(namespace, image)
+    env = [
+        *db.database(database).libpq_env(),
+        {"name": "LEDGER_PSQL", "value": f"{image.bin_dir}/psql"},
+        {"name": "LEDGER_RUN", "value": name},
+        {"name": "LEDGER_WRITERS", "value": str(writers)},
+    ]
+    container = _container("ledger", image, env=env, command=["python3", "-u", "/opt/ledger/ledger.py"])
+    container["volumeMounts"].append({"mountPath": "/opt/ledger", "name": "script", "readOnly": True})
+    script = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"ledger.py": LEDGER.read_text()}}
+    emit(chart, script)
+    emit(chart, _pod(name, namespace, image, [container], {"configMap": {"name": name}, "name": "script"}))
+    return _synth_last(chart, 2)
+
+
+def _client_chart(namespace: str, image: ImageProfile) -> tuple[cdk8s.Chart, HaPostgres]:
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "client", namespace=namespace, disable_resource_name_hashes=True)
+    return chart, HaPostgres(chart, "postgres", credentials=credentials(), image=image)
+
+
+def _synth_last(chart: cdk8s.Chart, count: int) -> list[dict[str, Any]]:
+    """The client's own objects; the database's are there only for their handles."""
+    return list(cdk8s.Testing.synth(chart))[-count:]
+
+
+def _container(name: str, image: ImageProfile, *, env: list[dict[str, Any]], command: list[str]) -> dict[str, Any]:
+    return {
+        "command": command,
+        "env": [{"name": "HOME", "value": "/tmp"}, *env],
+        "image": image.image,
+        "imagePullPolicy": "IfNotPresent",
+        "name": name,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True},
+        "volumeMounts": [{"mountPath": "/tmp", "name": "tmp"}],
+    }
+
+
+def _pod(name: str, namespace: str, image: ImageProfile, containers: list[dict[str, Any]], *volumes: dict[str, Any]) -> dict[str, Any]:
+    away = {"podAffinityTerm": {"labelSelector": {"matchLabels": {"role": "primary"}}, "topologyKey": "kubernetes.io/hostname"}, "weight": 100}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"labels": {"app.kubernetes.io/name": "sos-cluster-test"}, "name": name, "namespace": namespace},
+        "spec": {
+            # its node must not be the one that a drill breaks
+            "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [away]}},
+            "automountServiceAccountToken": False,
+            "containers": containers,
+            "enableServiceLinks": False,
+            "restartPolicy": "Never",
+            "securityContext": {"runAsGroup": image.gid, "runAsNonRoot": True, "runAsUser": image.uid, "seccompProfile": {"type": "RuntimeDefault"}},
+            "terminationGracePeriodSeconds": 1,
+            "volumes": [{"emptyDir": {}, "name": "tmp"}, *volumes],
+        },
+    }

@@ -1,0 +1,103 @@
+"""The ledger client from outside: start it, wait for it, read its summary, and compare that with the table."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.cluster import chart, kube
+from tests.cluster.installation import Installation
+
+import attrs
+
+Ranges = dict[int, list[tuple[int, int]]]
+
+ISLANDS = """SELECT writer, min(seq), max(seq) FROM (
+    SELECT writer, seq, seq - row_number() OVER (PARTITION BY writer ORDER BY seq) AS island FROM ledger WHERE run = '{run}'
+) AS rows GROUP BY writer, island ORDER BY 1, 2"""
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What the client saw, and what is in the table."""
+
+    summary: dict[str, Any]
+    lost: int
+    """Rows that were acknowledged and are not there. Must be 0."""
+    extra: int
+    """Rows that are there and were never acknowledged: allowed, since a connection can break between commit and answer."""
+
+    @property
+    def servers(self) -> list[str]:
+        """Which server acknowledged, in the order in which they took over."""
+        return [server for server, _ in self.summary["servers"]]
+
+    def line(self, what: str) -> str:
+        """One line to quote."""
+        fresh = self.summary["fresh"]
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(fresh["reasons"].items()))
+        when = f" from {fresh['first']:+.1f} s to {fresh['last']:+.1f} s after the first new row: {reasons}" if fresh["failed"] else ""
+        return (
+            f"{what}: write gap {self.summary['write_gap']:.1f} s, {self.summary['rows']} rows acknowledged, {self.lost} lost, {self.extra} extra, "
+            f"{len(self.servers)} server(s), fresh connections {fresh['failed']} of {fresh['tried']} failed{when}"
+        )
+
+
+class Ledger:
+    """One run of the client in a pod of its own."""
+
+    def __init__(self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE) -> None:
+        self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
+        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database))
+        self.wait("has written", lambda status: status["rows"] >= 20 and status["fresh"] > 1)
+
+    @property
+    def node(self) -> str:
+        return self.installation.node_of(self.name)
+
+    def status(self) -> dict[str, Any]:
+        """Rows so far, seconds of silence, seconds since a fresh connection failed."""
+        value: dict[str, Any] = json.loads(self.installation.exec(self.name, "cat", "/tmp/status.json", container="ledger"))
+        return value
+
+    def wait(self, what: str, condition: Any, seconds: float = 180) -> None:
+        """Until the condition holds for the client's status."""
+        kube.poll(f"{self.name} {what}", lambda: condition(self.status()), seconds, pause=0.5)
+
+    def wait_writing(self, seconds: float = 300) -> None:
+        """Until writers write and fresh connections have worked for five seconds."""
+        self.wait("writes", lambda status: status["silent"] < 1 and status["fresh"] > 5, seconds)
+
+    def stop(self) -> Outcome:
+        """End the run, read its summary, compare it with the table on the primary, and remove the pod."""
+        namespace = self.installation.namespace
+        self.installation.exec(self.name, "python3", "-c", "import os; os.kill(1, 15)", container="ledger")
+        kube.poll(f"{self.name} ends", lambda: kube.get("pod", self.name, "-n", namespace)["status"]["phase"] in ("Succeeded", "Failed"), 30, pause=0.5)
+        log = kube.kubectl("logs", "-n", namespace, self.name)
+        summary = json.loads(log.splitlines()[-1])
+        kube.kubectl("delete", "pod,configmap", self.name, "-n", namespace, "--wait=false")
+        primary = kube.poll("a primary", self.installation.primary)
+        return compare(summary, self.table(primary))
+
+    def table(self, pod: str) -> Ranges:
+        """What stands in the table of one member."""
+        ranges: Ranges = {}
+        for writer, first, last in self.installation.sql(pod, ISLANDS.format(run=self.name), self.database):
+            ranges.setdefault(int(writer), []).append((int(first), int(last)))
+        return ranges
+
+
+def compare(summary: dict[str, Any], there: Ranges) -> Outcome:
+    """Acknowledged against present."""
+    acknowledged = {int(writer): ranges for writer, ranges in summary["acknowledged"].items()}
+    lost = extra = 0
+    for writer in acknowledged.keys() | there.keys():
+        promised, present = _numbers(acknowledged.get(writer, [])), _numbers(there.get(writer, []))
+        lost += len(promised - present)
+        extra += len(present - promised)
+    return Outcome(summary=summary, lost=lost, extra=extra)
+
+
+def _numbers(ranges: Any) -> set[int]:
+    return {number for first, last in ranges for number in range(first, last + 1)}

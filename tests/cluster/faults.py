@@ -1,0 +1,135 @@
+"""What can happen to a member, and a drill: something happens while a client writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.cluster import kube
+from tests.cluster.breakable import Breakable
+from tests.cluster.client import Ledger, Outcome, compare
+from tests.cluster.installation import Installation
+
+import attrs
+
+Heal = Callable[[], object]
+
+KILL_POSTGRES = """
+import os
+for _ in range(3):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open(f"/proc/{pid}/comm").read().strip() == "postgres":
+                os.kill(int(pid), 9)
+        except OSError:
+            pass
+"""
+
+SETTLE_SECONDS = 5.0
+"""After the stroke: until its effect can be seen from outside."""
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that happens to the primary, and how it is undone."""
+
+    name: str
+    strike: Callable[[Installation, str, Any], Heal]
+    breaks_node: bool = False
+    """Only where a breakable cluster is known."""
+
+
+def _nothing() -> None:
+    """Kubernetes or Patroni heals it."""
+
+
+def _delete(installation: Installation, primary: str, tool: Any) -> Heal:
+    kube.kubectl("delete", "pod", primary, "-n", installation.namespace, "--wait=false")
+    return _nothing
+
+
+def _force_delete(installation: Installation, primary: str, tool: Any) -> Heal:
+    kube.kubectl("delete", "pod", primary, "-n", installation.namespace, "--wait=false", "--force", "--grace-period=0")
+    return _nothing
+
+
+def _kill(installation: Installation, primary: str, tool: Any) -> Heal:
+    installation.exec(primary, "python3", "-c", KILL_POSTGRES)
+    return _nothing
+
+
+def _rollout(installation: Installation, primary: str, tool: Any) -> Heal:
+    kube.kubectl("rollout", "restart", f"statefulset/{installation.name}", "-n", installation.namespace)
+    wait_rollout(installation)
+    return _nothing
+
+
+def wait_rollout(installation: Installation) -> None:
+    """Until every member runs the newest pod template."""
+    kube.kubectl("rollout", "status", f"statefulset/{installation.name}", "-n", installation.namespace, "--timeout=900s", seconds=930)
+
+
+def _crash(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    node = installation.node_of(primary)
+    tool.do("crash", node)
+    return lambda: tool.do("heal", node)
+
+
+def _cut(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    node = installation.node_of(primary)
+    tool.do("cut", node)
+    return lambda: tool.do("heal", node)
+
+
+def _crash_replica(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    others = {installation.node_of(pod) for pod in installation.pod_names if pod != primary}
+    clients = kube.items("pods", "-n", installation.namespace, "-l", "app.kubernetes.io/name=sos-cluster-test")
+    node = sorted(others - {pod["spec"]["nodeName"] for pod in clients if pod["status"]["phase"] == "Running"})[0]
+    tool.do("crash", node)
+    return lambda: tool.do("heal", node)
+
+
+def _freeze_api(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    frozen = tool.begin("api-freeze", "60")
+    return lambda: frozen.wait(timeout=120)
+
+
+DELETE = Fault(name="primary deleted", strike=_delete)
+KILL = Fault(name="every postgres process of the primary killed", strike=_kill)
+FORCE_DELETE = Fault(name="primary force-deleted", strike=_force_delete)
+ROLLOUT = Fault(name="rolling restart of all members", strike=_rollout)
+CRASH = Fault(name="primary's node crashed", strike=_crash, breaks_node=True)
+CUT = Fault(name="primary's node cut from the network", strike=_cut, breaks_node=True)
+FREEZE_API = Fault(name="API server frozen for 60 s", strike=_freeze_api, breaks_node=True)
+CRASH_REPLICA = Fault(name="a replica's node crashed", strike=_crash_replica, breaks_node=True)
+
+
+def drill(installation: Installation, fault: Fault, tool: Breakable | None = None) -> Outcome:
+    """Let it happen to the primary while a client writes; end with all members streaming again and every member's table compared."""
+    primary = installation.wait_healthy()
+    ledger = Ledger(installation, fault.name.split()[-1].strip("'"))
+    if fault.breaks_node:
+        assert ledger.node != installation.node_of(primary), "the client shares the primary's node; is there a second schedulable one?"
+    time.sleep(2)
+    heal = fault.strike(installation, primary, tool)
+    try:
+        if fault is FREEZE_API:
+            heal()
+        time.sleep(SETTLE_SECONDS)
+        ledger.wait_writing()
+    finally:
+        heal()
+    installation.wait_healthy(600)
+    ledger.wait_writing()
+    outcome = ledger.stop()
+    for pod in installation.pod_names:
+        kube.poll(f"every acknowledged row on {pod}", lambda pod=pod: compare(outcome.summary, ledger.table(pod)).lost == 0, 60)  # type: ignore[misc]
+    return outcome
+
+
+def assert_kept(outcome: Outcome) -> None:
+    """Nothing that was promised is missing, and no server took writes after another had taken over."""
+    assert outcome.summary["rows"] > 0
+    assert outcome.lost == 0, f"{outcome.lost} acknowledged rows are lost"
+    assert len(set(outcome.servers)) == len(outcome.servers), f"a former primary acknowledged again: {outcome.summary['servers']}"
