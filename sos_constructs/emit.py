@@ -8,6 +8,7 @@ the chart's labels and namespace, and leaves the user's own ``add_json_patch`` w
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -51,9 +52,13 @@ _CLUSTER_SCOPED = {
 }
 
 #: Scalars that cdk8s's YAML writer leaves bare although readers take them for something else (kubectl reads 0o14 as 12; << and = are
-#: YAML 1.1's merge and value keys), and characters that it does not escape although YAML counts them as line breaks or as a byte order mark.
+#: YAML 1.1's merge and value keys), and characters that it does not escape although YAML allows none of them (DEL, C1, surrogates, U+FFFE, U+FFFF),
+#: or counts them as line breaks or as a byte order mark.
 _BARE_SCALAR = re.compile(r"[-+]?0[oOXB][0-9A-Fa-f_]+|<<|=")
-_BARE_BREAK = re.compile("[\u0085\u2028\u2029\ufeff]")
+_BARE_CHARACTER = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+#: Several lines of which the first that is not empty begins with a tab or is blank: written as a block without an indentation indicator, so that
+#: kubectl refuses it or reads another number of spaces.
+_BARE_INDENT = re.compile(r"\n*(\t|[ \t]+\n)")
 
 
 def emit(scope: Construct, manifest: Manifest) -> cdk8s.ApiObject:
@@ -136,6 +141,9 @@ def _check(manifest: Manifest, kind: str, metadata: dict[str, Any]) -> None:
         names.dns_label("metadata.namespace", metadata["namespace"])
     for key, value in dict(metadata.get("labels") or {}).items():
         names.label_pair(key, value)
+    for key, value in dict(metadata.get("annotations") or {}).items():
+        if not isinstance(value, str):
+            raise InvalidOption(f"metadata.annotations.{key}", value, "must be a string")
     if kind in ("ConfigMap", "Secret"):
         for field in ("data", "stringData", "binaryData"):
             for key, value in dict(manifest.get(field) or {}).items():
@@ -155,6 +163,8 @@ def _check_values(value: object, where: str) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InvalidOption(f"{where} key", key, "must be a string")
+            if key == "__proto__" or key.startswith("$jsii."):
+                raise InvalidOption(f"{where} key", key, "is a word that jsii keeps for itself; use another")
             _check_text(key, f"{where} key")
             _check_values(item, f"{where}.{key}" if where else key)
     elif isinstance(value, (list, tuple)):
@@ -165,7 +175,10 @@ def _check_values(value: object, where: str) -> None:
     elif isinstance(value, int):
         if abs(value) > 2**53:
             raise InvalidOption(where, value, "is beyond 2^53 and would be rounded in JavaScript; write it as a string")
-    elif not isinstance(value, float):
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidOption(where, value, "is no number that JSON and YAML can hold; write it as a string")
+    else:
         raise InvalidOption(where, value, f"has type {type(value).__name__}; use dict, list, str, int, float or bool")
 
 
@@ -174,5 +187,7 @@ def _check_text(text: str, where: str) -> None:
         raise InvalidOption(
             where, text, "is text that YAML readers would take for a number or a merge key; write it another way (a decimal number, or with a suffix)"
         )
-    if _BARE_BREAK.search(text):
-        raise InvalidOption(where, text, "contains U+0085, U+2028, U+2029 or U+FEFF, which YAML readers take for line breaks or drop; remove the character")
+    if found := _BARE_CHARACTER.search(text):
+        raise InvalidOption(where, text, f"contains U+{ord(found[0]):04X}, which YAML readers refuse, drop or take for a line break; remove the character")
+    if "\n" in text and _BARE_INDENT.match(text):
+        raise InvalidOption(where, text, "has several lines and begins with a tab or a blank line, which YAML readers take for indentation; begin with text")
