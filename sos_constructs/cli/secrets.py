@@ -36,7 +36,7 @@ def generate_command(
     existing: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where values to keep are: 'cluster' (default), a FILE, '-' for standard input, or 'none' for a fresh set. May be given several times; the first value wins.",
+            help="Where values to keep are: 'cluster' (default), a FILE, '-' (standard input), or 'none'. May be repeated; the first value wins.",
             metavar="SOURCE",
         ),
     ] = None,
@@ -106,7 +106,11 @@ def _exit_code(findings: Sequence[Finding]) -> int:
 def _summary(findings: Sequence[Finding], secrets: int) -> str:
     counts = Counter(finding.problem for finding in findings if finding.problem != "note")
     wrong = ", ".join(f"{count} {problem}" for problem, count in sorted(counts.items()))
-    return f"{secrets} secrets: {wrong or 'nothing wrong'}"
+    return f"{_count(secrets)}: {wrong or 'nothing wrong'}"
+
+
+def _count(secrets: int) -> str:
+    return f"{secrets} secret{'' if secrets == 1 else 's'}"
 
 
 def _wanted(only: Sequence[str] | None) -> list[str]:
@@ -155,7 +159,7 @@ def _report(result: Generated, sources: Sequence[str], output: Path | None) -> N
         console.print(f"  {left.secret}/{left.row.key}: {left.reason}. Without it: {left.row.breaks}", markup=False)
     if optional:
         console.print(f"Left out; optional: {', '.join(left.row.key for left in optional)}", markup=False)
-    console.print(f"{len(result.manifests)} secrets: {result.made} new values, {result.kept} kept{f', in {output}' if output else ''}", markup=False)
+    console.print(f"{_count(len(result.manifests))}: {result.made} values are new, {result.kept} were kept{f', in {output}' if output else ''}", markup=False)
     if set(sources) == {"none"}:
         console.print("A fresh set: use kubectl create, which does not replace Secrets that exist; kubectl apply would.", style="yellow")
     if output and files.may_be_committed(output):

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -188,6 +189,7 @@ def signed_by(certificate_pem: str, ca_pem: str) -> bool:
     return links and any(chain[-1] == ca or issued(chain[-1], ca) for ca in trusted)
 
 
+@lru_cache(maxsize=16)  # loading an RSA key tests its numbers, which takes a tenth of a second
 def _load(pem: str) -> PrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization

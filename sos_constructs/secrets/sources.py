@@ -29,7 +29,7 @@ class ExistingSecrets:
 
     alone: ClassVar[bool] = False
 
-    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:  # noqa: ARG002
+    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
         return []
 
 

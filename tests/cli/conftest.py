@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from attrs import frozen
+
+_KUBECTL = """\
+#!{python}
+# A kubectl with one namespace, kept in a file: `get secret` and `apply`/`create` as far as sosctl and its users need them.
+import json, pathlib, sys, time
+folder = pathlib.Path({folder!r})
+with (folder / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+if (folder / "fails").exists():
+    sys.exit((folder / "fails").read_text())
+if (folder / "hangs").exists():
+    time.sleep(30)
+if "current-context" in sys.argv:
+    print("kind-sos")
+elif "get" in sys.argv:
+    store = json.loads((folder / "store").read_text())
+    names = sys.argv[sys.argv.index("secret") + 1 : sys.argv.index("--ignore-not-found")]
+    found = [store[name] for name in names if name in store]
+    if len(names) == 1 and found:
+        print(json.dumps(found[0]))
+    elif found:
+        print(json.dumps({{"apiVersion": "v1", "kind": "List", "items": found}}))
+"""
+
+
+@frozen
+class Cluster:
+    """The fake cluster behind the fake kubectl."""
+
+    folder: Path
+
+    def apply(self, manifests: str) -> None:
+        """As kubectl apply: new Secrets are added, known ones replaced."""
+        store = json.loads((self.folder / "store").read_text())
+        store |= {m["metadata"]["name"]: m for m in yaml.safe_load_all(manifests)}
+        (self.folder / "store").write_text(json.dumps(store))
+
+    def data(self) -> dict[str, dict[str, str]]:
+        return {name: m["data"] for name, m in json.loads((self.folder / "store").read_text()).items()}
+
+    def calls(self) -> list[list[str]]:
+        calls = self.folder / "calls"
+        return [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
+
+    def fails(self, message: str) -> None:
+        (self.folder / "fails").write_text(message)
+
+    def hangs(self) -> None:
+        (self.folder / "hangs").touch()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """An empty cluster that answers."""
+    folder = tmp_path / "kubectl-bin"
+    folder.mkdir()
+    (folder / "store").write_text("{}")
+    kubectl = folder / "kubectl"
+    kubectl.write_text(_KUBECTL.format(python=sys.executable, folder=str(folder)))
+    kubectl.chmod(kubectl.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return Cluster(folder)
+
+
+def manifest(name: str = "redis-credentials", namespace: str = "sos-app", **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "type": "Opaque", "data": data}
