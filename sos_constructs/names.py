@@ -42,8 +42,8 @@ def object_name(kind: str, value: object) -> str:
 
 def label_pair(key: str, value: object) -> None:
     """Raise :class:`InvalidOption` unless the API server takes ``key: value`` as a label."""
-    prefix, _, name = key.rpartition("/")
-    if (prefix and (not _DNS_SUBDOMAIN.fullmatch(prefix) or len(prefix) > 253)) or not _LABEL_NAME.fullmatch(name) or len(name) > 63:
+    prefix, slash, name = key.rpartition("/")
+    if (slash and (not _DNS_SUBDOMAIN.fullmatch(prefix) or len(prefix) > 253)) or not _LABEL_NAME.fullmatch(name) or len(name) > 63:
         raise InvalidOption("label", key, "must be [prefix/]name with a name of at most 63 letters, digits, '-', '_' and '.'")
     if not isinstance(value, str) or len(value) > 63 or (value and not _LABEL_NAME.fullmatch(value)):
         raise InvalidOption(

@@ -64,7 +64,7 @@ OWNED: Mapping[str, str] = {
 
 _MEMORY = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 _TIME = {"us": 1, "ms": 1000, "s": 1000**2, "min": 60 * 1000**2, "h": 3600 * 1000**2, "d": 86400 * 1000**2}
-_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_AMOUNT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)")
 _BOOLEANS = frozenset({"on", "off", "true", "false", "yes", "no", "1", "0"})
 
 
