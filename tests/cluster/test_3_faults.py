@@ -1,0 +1,37 @@
+"""Things happen to the primary while a client writes: writes resume, nothing acknowledged is missing, and all members stream again."""
+
+from __future__ import annotations
+
+from tests.cluster import faults
+from tests.cluster.breakable import Breakable
+from tests.cluster.client import Ledger
+from tests.cluster.faults import Fault, assert_kept, drill
+from tests.cluster.installation import Installation
+
+import pytest
+
+
+@pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.FORCE_DELETE], ids=lambda fault: fault.name)
+def test_writes_resume_and_nothing_is_lost(installation: Installation, figure: list[str], fault: Fault):
+    lives = installation.lives()
+    outcome = drill(installation, fault)
+    figure.append(outcome.line(fault.name))
+    assert_kept(outcome)
+    changed = {pod for pod, life in installation.lives().items() if life != lives[pod]}
+    assert len(changed) <= 1, f"more than the primary restarted: {changed}"
+
+
+@pytest.mark.parametrize("fault", [faults.CRASH, faults.CRASH_REPLICA], ids=lambda fault: fault.name)
+def test_a_node_may_crash(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
+    outcome = drill(installation, fault, nodes_may_break)
+    figure.append(outcome.line(fault.name))
+    assert_kept(outcome)
+
+
+def test_the_books_notice_a_missing_row(installation: Installation):
+    """The control: without it, "0 lost" could mean that nobody looked."""
+    ledger = Ledger(installation, "control", writers=2)
+    ledger.wait("has written", lambda status: status["rows"] > 100)
+    primary = installation.primary()
+    installation.sql(primary, f"DELETE FROM ledger WHERE run = '{ledger.name}' AND writer = 1 AND seq BETWEEN 10 AND 12", ledger.database)
+    assert ledger.stop().lost == 3
