@@ -19,14 +19,17 @@ help: ## Show this list
 synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
 	@$(BIN)/python tools/synth.py
 
-test: $(VENV)/.test $(CHECKOV)/.installed synth lint ## Synthesize, lint, and run every test that needs no cluster
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+# Lint and tests both run to the end, so that one run shows all there is to mend; either fails the target.
+test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run every test that needs no cluster
+	@$(MAKE) --no-print-directory lint; lint=$$?; $(BIN)/python -m pytest $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
 
 lint: $(VENV)/.test ## ruff, mypy --strict and pyright
-	@$(BIN)/ruff check --quiet --output-format=concise
-	@$(BIN)/ruff format --check --quiet >/dev/null || { echo "run: $(BIN)/ruff format" >&2; exit 1; }
-	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/basedpyright --warnings
+	@failed=0; \
+	$(BIN)/ruff check --quiet --output-format=concise || failed=1; \
+	$(BIN)/ruff format --check --quiet >/dev/null || { failed=1; echo "not formatted; run: $(BIN)/ruff format" >&2; }; \
+	$(BIN)/mypy --no-error-summary || failed=1; \
+	$(BIN)/basedpyright --warnings || failed=1; \
+	exit $$failed
 
 golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff before you commit it
 	@rm -rf tests/snapshots
