@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.secrets.manifests import decode
+from sos_constructs.secrets.stored import decode
 
 import yaml
 from detect_secrets.core.scan import scan_file
@@ -22,7 +22,7 @@ _NO_SECRET = re.compile(r"-?[\d.]*|true|false|/.*|.*\$\(\w+\).*|.*\{\{.*", re.DO
 _WORD = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _HEX = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32,}(?![A-Za-z0-9])")
 _ENTROPY = 4.0
-"""Bits per character. 24 random characters of base64 have 4.2 on average and below 4.0 in 1 of 30 cases, 32 and more hardly ever."""
+"""Bits per character. Of 24 random characters of base64, 1 in 20 has less; of 32, 1 in 10 000."""
 
 #: Plugins of detect-secrets that are left out, each for a reason.
 _LEFT_OUT = {

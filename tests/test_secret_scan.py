@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sos_constructs.secrets.generate import generate
-from sos_constructs.secrets.manifests import dump
+from sos_constructs.secrets.stored import dump
 
 import pytest
 import yaml

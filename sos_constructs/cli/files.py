@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sos_constructs.secrets.manifests import SecretInputError
+from sos_constructs.secrets.stored import SecretInputError
 
 GIT_TIMEOUT = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable
 
-from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, read
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read
 
 REQUEST_TIMEOUT = "10s"
 PROCESS_TIMEOUT = 60

@@ -14,7 +14,7 @@ from sos_constructs.errors import did_you_mean
 from sos_constructs.secrets.catalogue import BY_NAME
 from sos_constructs.secrets.check import Finding, check
 from sos_constructs.secrets.generate import Generated, generate
-from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, dump, merge, read, select
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump, merge, read, select
 
 import typer
 from rich.console import Console

@@ -12,8 +12,8 @@ from sos_constructs.errors import did_you_mean
 from sos_constructs.secrets import certificates, strength
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import recipe
-from sos_constructs.secrets.manifests import StoredSecret
 from sos_constructs.secrets.model import Form, Key, SecretSpec
+from sos_constructs.secrets.stored import StoredSecret
 
 from attrs import frozen
 

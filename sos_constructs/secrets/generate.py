@@ -14,8 +14,9 @@ from typing import Any
 from sos_constructs.secrets import certificates
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES, recipe
-from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, manifest
 from sos_constructs.secrets.model import Form, Key, SecretSpec
+from sos_constructs.secrets.sources import manifest
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret
 
 from attrs import frozen
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from sos_constructs.labels import labels
 from sos_constructs.secrets.forms import placeholder
-from sos_constructs.secrets.manifests import manifest
 from sos_constructs.secrets.model import SecretSpec
 
 from attrs import frozen
@@ -45,3 +45,10 @@ class TemplateSecrets:
 
     def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
         return [manifest(secret, {row.key: placeholder(row) for row in secret.keys}) for secret in secrets]
+
+
+def manifest(secret: SecretSpec, data: Mapping[str, str], *, namespace: str | None = None, type: str | None = None) -> dict[str, Any]:
+    """A Secret whose ``data`` is given as it shall stand there, sorted by key."""
+    metadata: dict[str, Any] = {"name": secret.name} | ({"namespace": namespace} if namespace else {})
+    metadata["labels"] = labels("secrets", "sos-app", "secrets")
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type or secret.type, "data": dict(sorted(data.items()))}

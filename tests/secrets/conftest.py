@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from sos_constructs.secrets.generate import Generated, generate
-from sos_constructs.secrets.manifests import StoredSecret, dump, read, select
+from sos_constructs.secrets.stored import StoredSecret, dump, read, select
 
 import pytest
 

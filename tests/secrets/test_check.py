@@ -8,7 +8,7 @@ from datetime import timedelta
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.certificates import DevelopmentCa
 from sos_constructs.secrets.check import check
-from sos_constructs.secrets.manifests import StoredSecret
+from sos_constructs.secrets.stored import StoredSecret
 
 import pytest
 from attrs import evolve

@@ -13,7 +13,7 @@ from datetime import timedelta
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.check import check
 from sos_constructs.secrets.generate import ALPHABET, DEVELOPMENT_HOSTS, generate, password
-from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, dump
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump
 
 import pytest
 from cryptography import x509

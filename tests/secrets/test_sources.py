@@ -9,7 +9,7 @@ from sos_constructs.secrets import ExistingSecrets, SosSecrets, TemplateSecrets
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.check import check
 from sos_constructs.secrets.forms import FORMS, placeholder
-from sos_constructs.secrets.manifests import decode, read, select
+from sos_constructs.secrets.stored import decode, read, select
 
 import cdk8s
 import pytest

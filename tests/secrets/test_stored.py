@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sos_constructs.secrets.manifests import SecretInputError, StoredSecret, dump, merge, read, select
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump, merge, read, select
 
 import pytest
 import yaml

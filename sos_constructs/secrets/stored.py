@@ -1,4 +1,4 @@
-"""Secret manifests as text: reading whatever is there, writing what we made. Messages never contain a value."""
+"""Secrets with their values: reading whatever is there, writing what we made. Messages never contain a value."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-from sos_constructs.labels import labels
-from sos_constructs.secrets.model import SecretSpec
 
 from attrs import Factory, evolve, frozen
 
@@ -28,13 +25,6 @@ def decode(text: str) -> bytes | None:
     """
     text = text.replace("\r", "").replace("\n", "")
     return base64.b64decode(text) if _BASE64.fullmatch(text) else None
-
-
-def manifest(secret: SecretSpec, data: Mapping[str, str], *, namespace: str | None = None, type: str | None = None) -> dict[str, Any]:
-    """A Secret whose ``data`` is given as it shall stand there, sorted by key."""
-    metadata: dict[str, Any] = {"name": secret.name} | ({"namespace": namespace} if namespace else {})
-    metadata["labels"] = labels("secrets", "sos-app", "secrets")
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type or secret.type, "data": dict(sorted(data.items()))}
 
 
 @frozen
