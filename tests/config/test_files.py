@@ -1,0 +1,160 @@
+"""Layer files. The YAML reader is a strict subset: whatever it takes, PyYAML reads the same."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from sos_constructs.config.files import _read_yaml, read_file
+from sos_constructs.errors import InvalidOption
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+EXAMPLE = """\
+---
+# the EU region
+APP_PUBLIC_URL: https://eu.sos-app.example/#top   # not a comment in the address
+LOG_LEVEL : debug
+TZ: 'Europe/Berlin'
+NOTE: "it's"
+QUOTE: 'it''s'
+DELAY: -5
+SKEW: 1:30
+OCTAL: 010
+ANSWER: no
+HOSTS: [a:1, "b:2" , 'c, d']
+NONE: []
+BROKERS:
+  - kafka-0.kafka-headless:9092
+  # one more
+  - 'x'
+
+EMPTY: ""
+"""
+
+
+def test_scalars_stay_the_text_that_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "eu.yaml"
+    path.write_text(EXAMPLE)
+    read, origins = read_file(path)
+    assert read == {
+        "APP_PUBLIC_URL": "https://eu.sos-app.example/#top",
+        "LOG_LEVEL": "debug",
+        "TZ": "Europe/Berlin",
+        "NOTE": "it's",
+        "QUOTE": "it's",
+        "DELAY": "-5",
+        "SKEW": "1:30",
+        "OCTAL": "010",
+        "ANSWER": "no",
+        "HOSTS": ["a:1", "b:2", "c, d"],
+        "NONE": [],
+        "BROKERS": ["kafka-0.kafka-headless:9092", "x"],
+        "EMPTY": "",
+    }
+    assert read == yaml.load(EXAMPLE, Loader=yaml.BaseLoader)
+    assert origins["TZ"] == f"{path}:5"
+    assert origins["BROKERS"] == f"{path}:14"
+
+
+def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "site.yml"
+    path.write_bytes(b"\xef\xbb\xbfLOG_LEVEL: debug\r\nTZ: UTC\r\n")
+    assert read_file(path)[0] == {"LOG_LEVEL": "debug", "TZ": "UTC"}
+
+
+def test_every_wrong_line_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("LOG_LEVEL: info\nLOG_LEVEL: debug\nTZ:\nNESTED:\n  A: 1\nANCHOR: &a 1\n- x\nNULL_VALUE: ~\nFOLDED: |\nTAB:\tx\nCLOSED: [a\n")
+    with pytest.raises(InvalidOption) as raised:
+        read_file(path)
+    shape = "is not 'KEY: value', 'KEY: [a, b]' or a '- item' below a key; layer files are flat"
+    assert str(raised.value).splitlines() == [
+        f"path={str(path)!r} is not a layer file:",
+        "  line 2: LOG_LEVEL is set on line 1 already; leave one out",
+        "  line 3: TZ has no value; write one, or leave the key out",
+        "  line 4: NESTED has no value; write one, or leave the key out",
+        f"  line 5: 'A: 1' {shape}",
+        f"  line 6: 'ANCHOR: &a 1' {shape}",
+        f"  line 7: '- x' {shape}",
+        "  line 8: NULL_VALUE has no value; write one, or leave the key out",
+        f"  line 9: 'FOLDED: |' {shape}",
+        f"  line 10: 'TAB:\\tx' {shape}",
+        f"  line 11: 'CLOSED: [a' {shape}",
+    ]
+
+
+TEXT = st.text(alphabet="aA0 :#,-[]{}'\"\\&*!|>%@`?~.\t_/=<é\x85\u2028\n", max_size=12)
+LINES = st.lists(
+    st.one_of(
+        st.builds("{}: {}".format, st.sampled_from("ABCD"), TEXT),
+        st.builds("{}:".format, st.sampled_from("ABCD")),
+        st.builds("{}: [{}]".format, st.sampled_from("ABCD"), TEXT),
+        st.builds("{}- {}".format, st.sampled_from(["", "  "]), TEXT),
+        TEXT,
+    ),
+    max_size=6,
+).map("\n".join)
+
+
+@given(LINES)
+def test_what_the_reader_takes_is_yaml_and_means_the_same_to_pyyaml(text: str) -> None:
+    try:
+        read, _ = _read_yaml(Path("x.yaml"), text)
+    except InvalidOption:
+        return
+    assert read == (yaml.load(text, Loader=yaml.BaseLoader) or {})
+
+
+PRINTABLE = st.text(max_size=8).filter(str.isprintable)
+
+
+def quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
+
+
+@given(st.dictionaries(st.sampled_from("ABCDEF"), st.one_of(PRINTABLE, st.lists(PRINTABLE, min_size=1, max_size=3))))
+def test_any_printable_text_can_be_written_in_quotes(values: dict[str, str | list[str]]) -> None:
+    flow = "".join(f"{key}: {quoted(value) if isinstance(value, str) else '[' + ', '.join(map(quoted, value)) + ']'}\n" for key, value in values.items())
+    block = "".join(
+        f"{key}: {quoted(value)}\n" if isinstance(value, str) else f"{key}:\n" + "".join(f"- {quoted(item)}\n" for item in value)
+        for key, value in values.items()
+    )
+    assert _read_yaml(Path("x.yaml"), flow)[0] == _read_yaml(Path("x.yaml"), block)[0] == values
+
+
+@pytest.mark.skipif(not (importlib.util.find_spec("tomllib") or importlib.util.find_spec("tomli")), reason="no TOML reader in this Python")
+def test_toml(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('LOG_LEVEL = "debug"\nRETRY_STATUS_CODES = [429, 503]\nLOG_FILE_ENABLED = true\n')
+    assert read_file(path) == (
+        {"LOG_LEVEL": "debug", "RETRY_STATUS_CODES": [429, 503], "LOG_FILE_ENABLED": True},
+        dict.fromkeys(("LOG_LEVEL", "RETRY_STATUS_CODES", "LOG_FILE_ENABLED"), str(path)),
+    )
+    path.write_text("A = 1\nA = 2\n")
+    with pytest.raises(InvalidOption, match=r"site\.toml' is not TOML: .*line 2"):
+        read_file(path)
+    path.write_text("[logging]\nLOG_LEVEL = 'info'\n")
+    with pytest.raises(InvalidOption, match=r"has tables \(logging\); layer files are flat"):
+        read_file(path)
+
+
+def test_toml_without_a_reader_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text("")
+    monkeypatch.setattr("sos_constructs.config.files.find_spec", lambda name: None)
+    with pytest.raises(InvalidOption, match=r"needs Python 3\.11 or the package tomli; install it, or write the layer in YAML"):
+        read_file(path)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match=r"site\.yaml' cannot be read: No such file or directory"):
+        read_file(tmp_path / "site.yaml")
+    with pytest.raises(InvalidOption, match=r"site\.json' must end with one of \.yaml, \.yml, \.toml"):
+        read_file(tmp_path / "site.json")
+    (tmp_path / "site.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidOption, match="is not UTF-8 text"):
+        read_file(tmp_path / "site.yaml")
