@@ -1,0 +1,107 @@
+"""docs/configuration.md, made from the catalogue: ``python -m sos_constructs.config.docs > docs/configuration.md``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sos_constructs.config.catalogue import SOS
+from sos_constructs.config.checks import RULES
+from sos_constructs.config.environments import ENVIRONMENTS
+from sos_constructs.config.layers import Setting, resolve
+from sos_constructs.config.model import YOURS, Section
+
+_INTRODUCTION = """\
+# Configuration
+
+{sections} ConfigMaps with {keys} keys. This page is made from the catalogue in `sos_constructs/config/catalogue/` by
+`python -m sos_constructs.config.docs > docs/configuration.md`; a test compares the two.
+
+The defaults are production's. `staging` and `development` are layers over them, and your own layers come last:
+
+```python
+config = SosConfig(chart, "config", environment="staging", postgres=db, layers=[
+    Layer("load-test", {{"RATE_LIMIT_MAX_REQUESTS": 5000, "JWT_ACCESS_TOKEN_TTL_MINUTES": timedelta(hours=1)}}, reason="one client plays a thousand"),
+    Layer.from_file("overlays/eu.yaml", reason="the EU region's names"),
+])
+```
+
+```yaml
+# overlays/eu.yaml: flat keys; values may carry a unit, which is converted to the key's
+APP_PUBLIC_URL: https://eu.sos-app.example
+TZ: Europe/Berlin
+LOG_RETENTION_DAYS: 14d
+CORS_ALLOWED_ORIGINS: [https://eu.sos-app.example, https://admin.eu.sos-app.example]
+```
+
+Of YAML only what such a file needs is read: `KEY: value`, lists, quotes, comments. Every value is taken as the text that was written, so `no`,
+`010` and `1:30` stay what they are, and the catalogue decides whether they are allowed. TOML needs Python 3.11 or the package tomli.
+Unknown keys, keys set twice and values that are not allowed are errors at synth, all of them at once.
+
+Workloads take whole sections or single keys, and a checksum that restarts them when what they read has changed:
+
+```python
+{{
+    "envFrom": config.env_from("app", "logging"),
+    "env": [config.env("POSTGRES_HOST")],
+}}
+annotations = {{"checksum/config": config.checksum("app", "logging", "database")}}
+```
+
+For cdk8s-plus containers the same is `config.env_sources("app", "logging")` and `config.env_value("POSTGRES_HOST")`.
+
+A key's last word is its unit. Ports end with `_PORT_NUMBER`, because Kubernetes itself sets `REDIS_PORT=tcp://…` where a Service is called redis.
+"""
+
+
+def markdown() -> str:
+    """The page."""
+    settings = {name: resolve(SOS, (layer,)) for name, layer in ENVIRONMENTS.items()}
+    production = settings["production"]
+    yours = ((f"`{key.name}`", _shown(production[key.name]), key.doc) for key in SOS.keys.values() if key.reason == YOURS)
+    rules = ((rule.id, ", ".join(f"`{key}`" for key in rule.keys), rule.demand) for rule in RULES)
+    parts = [
+        _INTRODUCTION.format(sections=len(SOS.sections), keys=len(SOS.keys)),
+        "## Values you must set\n\nNobody can know them in advance; the defaults are reserved names that reach nobody.\n",
+        _table(("Key", "Default", "What it does"), yours),
+        *(_section(section, production) for section in SOS.sections),
+        _environments(settings),
+        "## Rules between keys\n",
+        _table(("Rule", "Keys", "Demand"), rules),
+    ]
+    return "\n".join(parts)
+
+
+def _section(section: Section, settings: dict[str, Setting]) -> str:
+    rows = ((f"`{key.name}`", _shown(settings[key.name]), key.allowed, key.doc, key.reason) for key in section.keys)
+    head = f"## {section.title}\n\n{section.doc}\nConfigMap `sos-app-{section.suffix}`, in code `{section.name}`.\n\n"
+    return head + _table(("Key", "Default", "Allowed", "What it does", "Why this default"), rows)
+
+
+def _environments(settings: dict[str, dict[str, Setting]]) -> str:
+    head = "## Environments\n\nWhere they differ.\n\n" + "".join(f"- `{name}`: {layer.reason}.\n" for name, layer in ENVIRONMENTS.items())
+    differing = [key for key in settings["production"] if len({settings[name][key].text for name in settings}) > 1]
+    rows = ((f"`{key}`", *(_shown(settings[name][key]) for name in settings)) for key in differing)
+    return f"{head}\n" + _table(("Key", *settings), rows)
+
+
+def _shown(setting: Setting) -> str:
+    """The text, and a duration of a minute or more also in the largest unit that fits, where that is not the key's own."""
+    if not setting.text:
+        return "(empty)"
+    if isinstance(setting.value, timedelta):
+        for word, unit in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+            if setting.value and not setting.value % unit:
+                amount = setting.value // unit
+                return f"`{setting.text}`" + ("" if f"{word}s" == setting.key.unit else f" ({amount} {word}{'' if amount == 1 else 's'})")
+    return f"`{setting.text}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -1,0 +1,45 @@
+"""docs/configuration.md is what the catalogue says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sos_constructs.config import Layer, docs
+from sos_constructs.config.catalogue import SOS
+from sos_constructs.config.layers import resolve
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == docs.markdown(), "run: python -m sos_constructs.config.docs > docs/configuration.md"
+
+
+def test_every_key_has_its_row_with_default_and_meaning() -> None:
+    rows = {line.split("`")[1]: line for line in reversed(docs.markdown().splitlines()) if line.startswith("| `") and line.count(" | ") == 4}
+    for key in SOS.keys.values():
+        assert all(part in rows[key.name] for part in (key.allowed, key.doc, key.reason)), key.name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("HSTS_MAX_AGE_SECONDS", 5400, "`5400` (90 minutes)"),
+        ("HSTS_MAX_AGE_SECONDS", 3600, "`3600` (1 hour)"),
+        ("HSTS_MAX_AGE_SECONDS", 90, "`90`"),
+        ("HSTS_MAX_AGE_SECONDS", 0, "`0`"),
+        ("SESSION_TIMEOUT_MINUTES", 30, "`30`"),
+        ("SESSION_TIMEOUT_MINUTES", 120, "`120` (2 hours)"),
+        ("AUDIT_LOG_RETENTION_DAYS", 30, "`30`"),
+        ("CORS_ALLOWED_ORIGINS", "", "(empty)"),
+        ("TZ", "UTC", "`UTC`"),
+    ],
+)
+def test_durations_are_also_shown_in_a_larger_unit(name: str, value: object, shown: str) -> None:
+    assert docs._shown(resolve(SOS, (Layer("x", {name: value}),))[name]) == shown
+
+
+def test_bars_do_not_break_the_table() -> None:
+    assert docs._table(("A", "B"), [("x|y", "z")]) == "| A | B |\n| --- | --- |\n| x\\|y | z |\n"
