@@ -34,8 +34,16 @@ def object_name(kind: str, value: object) -> str:
     option = f"{kind} metadata.name"
     if kind in ("Service", "Namespace"):  # the two that become one DNS label
         return dns_label(option, value)
-    pattern = _RBAC_NAME if kind in _RBAC_KINDS else _DNS_SUBDOMAIN
-    if not isinstance(value, str) or not pattern.fullmatch(value) or len(value) > 253 or value in (".", ".."):
+    if kind not in _RBAC_KINDS:
+        return dns_subdomain(option, value)
+    if not isinstance(value, str) or not _RBAC_NAME.fullmatch(value) or value in (".", ".."):
+        raise InvalidOption(option, value, "must be a path segment: any characters but '/' and '%'")
+    return value
+
+
+def dns_subdomain(option: str, value: object) -> str:
+    """Return ``value`` if it is a DNS-1123 subdomain, which most names are, else raise :class:`InvalidOption`."""
+    if not isinstance(value, str) or not _DNS_SUBDOMAIN.fullmatch(value) or len(value) > 253:
         raise InvalidOption(option, value, "must be a DNS-1123 subdomain: lower-case letters, digits, '-' and '.', at most 253 characters")
     return value
 

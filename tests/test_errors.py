@@ -42,7 +42,7 @@ def test_other_errors_pass_as_they_are():
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("max_conections", " (did you mean 'max_connections'?)"), ("zzz", ""), ("", ""), ("port", " (did you mean 'port'?)")],
+    [("max_conections", " (did you mean 'max_connections'?)"), ("zzz", ""), ("", ""), ("Port", " (did you mean 'port'?)")],
 )
 def test_did_you_mean(word: str, hint: str):
     assert did_you_mean(word, ["max_connections", "port"]) == hint

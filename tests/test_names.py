@@ -61,7 +61,7 @@ def test_names_of_objects(kind: str, value: str):
     ],
 )
 def test_no_names_of_objects(kind: str, value: Any):
-    with pytest.raises(InvalidOption, match="^" + re.escape(f"{kind} metadata.name={value!r} must be ")):
+    with pytest.raises(InvalidOption, match="^" + re.escape(f"{kind} metadata.name={value!r} must be a")):
         names.object_name(kind, value)
 
 

@@ -46,6 +46,7 @@ OWNED: Mapping[str, str] = {
     "ident_file": "the agent and the exporter log in through it",
     "include_dir": "settings that are not in the manifest cannot be reviewed",
     "listen_addresses": "Services and Patroni need it",
+    "password_encryption": "pg_hba takes scram-sha-256 only",
     "port": "Services and Patroni need it",
     "primary_conninfo": "Patroni sets it at every change of leader",
     "primary_slot_name": "Patroni sets it at every change of leader",
@@ -62,9 +63,19 @@ OWNED: Mapping[str, str] = {
 }
 """Settings that a user must not change, with the reason that the error names."""
 
+LEAST: Mapping[str, int] = {
+    "max_connections": 25,
+    "max_locks_per_transaction": 32,
+    "max_replication_slots": 4,
+    "max_wal_senders": 3,
+    "max_worker_processes": 2,
+    "wal_keep_size": 16,
+}
+"""What Patroni would silently replace by its own default where it is less, although PostgreSQL takes it (patroni/postgresql/config.py, CMDLINE_OPTIONS)."""
+
 _MEMORY = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 _TIME = {"us": 1, "ms": 1000, "s": 1000**2, "min": 60 * 1000**2, "h": 3600 * 1000**2, "d": 86400 * 1000**2}
-_AMOUNT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)")
+_AMOUNT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?) *([A-Za-z]*)")
 _BOOLEANS = frozenset({"on", "off", "true", "false", "yes", "no", "1", "0"})
 
 
@@ -104,10 +115,12 @@ def _check(option: str, name: str, value: str | int | float | bool) -> str:
     kind = row["type"]
     if kind == "bool" and text.lower() not in _BOOLEANS:
         raise InvalidOption(option, value, "must be on or off")
+    if name == "wal_level" and text.lower() == "minimal":
+        raise InvalidOption(option, value, "leaves out what standbys need; use replica or logical")
     if kind == "enum" and text.lower() not in row["enum"]:
         raise InvalidOption(option, value, f"must be one of {', '.join(row['enum'])}")
     if kind in ("integer", "real"):
-        _check_number(option, text, row)
+        _check_number(option, text, row | {"min": LEAST.get(name, row["min"])})
     return text
 
 
@@ -116,6 +129,8 @@ def _check_number(option: str, text: str, row: Mapping[str, Any]) -> None:
     if not match:
         raise InvalidOption(option, text, "must be a number" + (" with an optional unit" if unit else ""))
     amount, suffix = float(match[1]), match[2]
+    if not suffix and row["type"] == "integer" and not amount.is_integer():
+        raise InvalidOption(option, text, "must be a whole number")
     if suffix:
         units = next((u for u in (_MEMORY, _TIME) if unit.lstrip("0123456789") in u), None)
         if units is None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
-from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, Names
 from sos_constructs.postgres.settings import check_parameters
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
@@ -84,7 +84,9 @@ class PatroniTiming:
     def check(self) -> None:
         """Raise :class:`InvalidOption` for what Patroni would refuse or change."""
         for field, least in (("ttl", 20), ("loop_wait", 2), ("retry_timeout", 3)):
-            value: timedelta = getattr(self, field)
+            value: object = getattr(self, field)
+            if not isinstance(value, timedelta):
+                raise InvalidOption(f"timing.{field}", value, "must be a timedelta, for instance timedelta(seconds=20)")
             seconds = value.total_seconds()
             if seconds != int(seconds) or seconds < least:
                 raise InvalidOption(f"timing.{field}", str(value), f"must be a whole number of seconds, at least {least}")
@@ -127,13 +129,17 @@ class Database:
 
     def check(self, option: str) -> None:
         """Raise :class:`InvalidOption` for names that PostgreSQL or this library keeps for itself."""
-        for field, value in (("name", self.name), ("owner", self.owner)):
-            if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_"):
+        for field in ("name", "owner"):
+            value: object = getattr(self, field)
+            if not isinstance(value, str) or not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_"):
                 raise InvalidOption(f"{option}.{field}", value, "must be lower-case letters, digits and '_', at most 63, not starting with a digit or 'pg_'")
         if self.name in ("postgres", "template0", "template1"):
             raise InvalidOption(f"{option}.name", self.name, "is one of PostgreSQL's own databases; choose another name")
         if self.owner in RESERVED_ROLES:
             raise InvalidOption(f"{option}.owner", self.owner, f"is a role of the cluster itself ({', '.join(sorted(RESERVED_ROLES))}); choose another name")
+        extensions: object = self.extensions
+        if isinstance(extensions, str):
+            raise InvalidOption(f"{option}.extensions", extensions, f"must be a tuple, for instance ({extensions!r},)")
         for extension in self.extensions:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", extension):
                 raise InvalidOption(f"{option}.extensions", extension, "must be the name of an extension, such as 'pgcrypto'")
@@ -178,7 +184,7 @@ class Spec:
         """Return the spec itself, or raise :class:`InvalidOption` for the first option that cannot work."""
         rules.dns_label("name", self.name, at_most=MAX_NAME)
         rules.dns_label("namespace", self.namespace)
-        if not 1 <= self.instances <= MAX_MEMBERS:
+        if type(self.instances) is not int or not 1 <= self.instances <= MAX_MEMBERS:
             raise InvalidOption("instances", self.instances, f"must be from 1 to {MAX_MEMBERS}; 3 is the least that survives a failure without loss")
         if self.synchronous_mode_strict and (self.synchronous_mode == "off" or self.instances < 2):
             raise InvalidOption(
@@ -194,9 +200,10 @@ class Spec:
         self._check_volumes()
         self._check_databases()
         check_parameters("parameters", self.parameters)
-        for option, value in (("image.uid", self.image.uid), ("image.gid", self.image.gid)):
-            if value < 1:
-                raise InvalidOption(option, value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
+        self._check_image()
+        for option, name in (("storage_class", self.storage_class), ("priority_class_name", self.priority_class_name)):
+            if name is not None:
+                rules.dns_subdomain(option, name)
         return self
 
     def _check_volumes(self) -> None:
@@ -209,8 +216,19 @@ class Spec:
                 "shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it"
             )
 
+    def _check_image(self) -> None:
+        if not re.fullmatch(r"\S+", self.image.image):
+            raise InvalidOption("image.image", self.image.image, "must be a reference such as 'registry.example/postgres:15.4'")
+        for option, value in (("image.uid", self.image.uid), ("image.gid", self.image.gid)):
+            if type(value) is not int or value < 1:
+                raise InvalidOption(option, value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
+        if self.image.uid == EXPORTER_UID:
+            raise InvalidOption("image.uid", self.image.uid, "is the exporter's, who must not be the superuser; choose another")
+
     def _check_databases(self) -> None:
         for database in self.databases:
+            if not isinstance(database, Database):
+                raise InvalidOption("databases", database, f"must be a Database, for instance Database(name={database!r})")
             database.check(f"databases[{database.name!r}]")
         for field in ("name", "owner"):
             values = [getattr(database, field) for database in self.databases]

@@ -7,11 +7,12 @@ named beside each row. "(restart)" marks what a running server cannot take over.
 from __future__ import annotations
 
 import math
+import re
 
 from sos_constructs.postgres.names import SOCKET_DIR
 from sos_constructs.postgres.settings import SHARED, check_parameters, needs_restart
 from sos_constructs.postgres.spec import Spec
-from sos_constructs.quantities import GiB, MiB, parse_bytes
+from sos_constructs.quantities import GiB, MiB, parse_bytes, parse_millicores
 
 import attrs
 
@@ -28,7 +29,7 @@ class Setting:
 def settings(spec: Spec) -> dict[str, list[Setting]]:
     """Every setting by group, the user's overrides in place of the defaults (and, where we have none, in a group of their own)."""
     overrides = check_parameters("parameters", spec.parameters)
-    groups = _defaults(spec, int(overrides.get("max_connections", "200")))
+    groups = _defaults(spec, round(float(overrides.get("max_connections", "200"))))
     ours = {s.name for rows in groups.values() for s in rows}
     for rows in groups.values():
         rows[:] = [Setting(s.name, overrides[s.name], "option parameters") if s.name in overrides else s for s in rows]
@@ -70,7 +71,8 @@ def postgresql_conf(spec: Spec) -> str:
 
 
 def _line(setting: Setting) -> str:
-    value = "'" + setting.value.replace("'", "''") + "'" if not setting.value.replace(".", "").isalnum() or setting.value == "" else setting.value
+    bare = re.fullmatch(r"[A-Za-z]+|[0-9]+(\.[0-9]+)?[A-Za-z]*", setting.value)
+    value = setting.value if bare else "'" + setting.value.replace("\\", "\\\\").replace("'", "''") + "'"
     return f"{setting.name} = {value}  # {'(restart) ' if needs_restart(setting.name) else ''}{setting.why}"
 
 
@@ -82,7 +84,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
     ram = math.isqrt(request * limit)
     shared_buffers = ram // 4
     storage = parse_bytes("storage", spec.storage)
-    cpus = max(1, math.floor(float(_cores(spec.resources.cpu_limit))))
+    cpus = max(1, parse_millicores("resources.cpu_limit", spec.resources.cpu_limit) // 1000)
     workers = max(8, cpus)
     work_mem = max(4 * MiB, (ram - shared_buffers) // ((max_connections + workers) * 3))
     return {
@@ -106,7 +108,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("wal_level", "replica", "requirement"),
             Setting("wal_log_hints", "on", "pg_rewind needs it (or data checksums; both are on)"),
             Setting("wal_compression", "on", "pglz: every build has it; full-page images shrink"),
-            Setting("min_wal_size", _mb(min(1 * GiB, storage // 50)), "1GB (pgtune, web), at most 2 % of the volume"),
+            Setting("min_wal_size", _mb(min(1 * GiB, max(32 * MiB, storage // 50))), "1GB (pgtune, web), at most 2 % of the volume, at least two segments"),
             Setting("max_wal_size", _mb(min(4 * GiB, storage // 10)), "4GB (pgtune, web), at most 10 % of the volume"),
             Setting("checkpoint_timeout", "10min", "fewer full-page images than with 5min; a crash fails over instead of waiting for recovery"),
             Setting("checkpoint_completion_target", "0.9", "spread the writes (PostgreSQL's own default since 14)"),
@@ -128,7 +130,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("random_page_cost", "1.1", "solid-state storage (pgtune)"),
             Setting("effective_io_concurrency", "200", "solid-state storage (pgtune)"),
             Setting("default_statistics_target", "100", "PostgreSQL's default (pgtune, web)"),
-            Setting("max_parallel_workers", str(min(cpus, workers)), "the CPU limit (pgtune)"),
+            Setting("max_parallel_workers", str(min(cpus, 1024)), "the CPU limit (pgtune)"),
             Setting("max_parallel_workers_per_gather", str(min(4, max(1, math.ceil(cpus / 2)))), "half of the CPU limit, at most 4 (pgtune)"),
             Setting("jit", "off", "short queries pay more for compiling than they win (pgtune, web)"),
             Setting("shared_preload_libraries", "pg_stat_statements", "which queries cost most; adding it later would need a restart"),
@@ -160,7 +162,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("lc_monetary", "en_US.UTF-8", "requirement"),
             Setting("lc_numeric", "en_US.UTF-8", "requirement"),
             Setting("lc_time", "en_US.UTF-8", "requirement"),
-            Setting("timezone", "UTC", "requirement"),
+            Setting("TimeZone", "UTC", "requirement"),
             Setting("log_timezone", "UTC", "requirement"),
         ],
         "Sockets": [
@@ -172,7 +174,3 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
 def _mb(number: int) -> str:
     megabytes = max(1, number // MiB)
     return f"{megabytes // 1024}GB" if megabytes % 1024 == 0 else f"{megabytes}MB"
-
-
-def _cores(quantity: str) -> float:
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
