@@ -16,8 +16,7 @@ PODMONITOR: dict[str, Any] = {
     "metadata": {"name": "a", "labels": {"x": "y"}},
     "spec": {
         "selector": {"matchLabels": {"a": "b"}},
-        "namespaceSelector": {"matchNames": ["sos-app"]},
-        "podMetricsEndpoints": [{"port": "metrics", "scheme": "http", "interval": "30s", "relabelings": [{"action": "labeldrop", "regex": "x"}]}],
+        "podMetricsEndpoints": [{"port": "metrics", "interval": "30s", "relabelings": [{"action": "replace", "replacement": "x", "targetLabel": "y"}]}],
     },
 }
 RULE: dict[str, Any] = {
@@ -52,7 +51,7 @@ def broken(manifest: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         (PODMONITOR, "spec.podMetricsEndpoints.0.prot", "x", "'prot' was unexpected"),
         (PODMONITOR, "spec.podMetricsEndpoints.0.relabelings.0.regexp", "x", "'regexp' was unexpected"),
         (PODMONITOR, "spec.podMetricsEndpoints.0.interval", "thirty", "does not match"),
-        (PODMONITOR, "spec.podMetricsEndpoints.0.scheme", "ftp", "is not one of"),
+        (PODMONITOR, "spec.podMetricsEndpoints.0.relabelings.0.action", "set", "is not one of"),
         (PODMONITOR, "spec.podMetricsEndpoints.0.port", 9187, "is not of type 'string'"),
         (PODMONITOR, "spec", {}, "'selector' is a required property"),
         (PODMONITOR, "extra", {}, "'extra' was unexpected"),
@@ -72,7 +71,7 @@ def test_faults_are_found(manifest: dict[str, Any], path: str, value: Any, messa
     [
         (PODMONITOR, "spec.podMetricsEndpoints.0.prot", "x"),
         (PODMONITOR, "spec.podMetricsEndpoints.0.port", 9187),
-        (PODMONITOR, "spec.podMetricsEndpoints.0.scheme", "ftp"),
+        (PODMONITOR, "spec.podMetricsEndpoints.0.relabelings.0.action", "set"),
         (RULE, "spec.groups.0.rules.0", {"alert": "x"}),
         (RULE, "status", {"x": 1}),
     ],
@@ -92,12 +91,12 @@ def test_our_schemas_are_a_part_of_upstreams(kind: str):
 
 
 def test_upstream_definitions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    text = (crds.ROOT / "crds" / "monitoring.coreos.com.yaml").read_text().replace("enum: [http, https]", "enum: [https]")
+    text = (crds.ROOT / "crds" / "monitoring.coreos.com.yaml").read_text().replace("enum: [replace]", "enum: [keep]")
     (tmp_path / "upstream.yaml").write_text(text)
     monkeypatch.setattr(crds, "UPSTREAM", tmp_path)
     crds._definitions.cache_clear()
     try:
-        with pytest.raises(AssertionError, match=r"^upstream.yaml: \$.spec.podMetricsEndpoints\[0\].scheme: 'http' is not one of"):
+        with pytest.raises(AssertionError, match=r"^upstream.yaml: \$.spec.podMetricsEndpoints\[0\].relabelings\[0\].action: 'replace' is not one of"):
             crds.validate_custom_resource(PODMONITOR)
     finally:
         crds._definitions.cache_clear()

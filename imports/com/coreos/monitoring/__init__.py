@@ -169,9 +169,7 @@ class PodMonitorProps:
     jsii_struct_bases=[],
     name_mapping={
         "selector": "selector",
-        "namespace_selector": "namespaceSelector",
         "pod_metrics_endpoints": "podMetricsEndpoints",
-        "pod_target_labels": "podTargetLabels",
     },
 )
 class PodMonitorSpec:
@@ -179,37 +177,25 @@ class PodMonitorSpec:
         self,
         *,
         selector: typing.Union["PodMonitorSpecSelector", typing.Dict[builtins.str, typing.Any]],
-        namespace_selector: typing.Optional[typing.Union["PodMonitorSpecNamespaceSelector", typing.Dict[builtins.str, typing.Any]]] = None,
         pod_metrics_endpoints: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpoints", typing.Dict[builtins.str, typing.Any]]]] = None,
-        pod_target_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
     ) -> None:
         '''
         :param selector: The pods to scrape.
-        :param namespace_selector: Namespaces of those pods; without it, the PodMonitor's own.
         :param pod_metrics_endpoints: 
-        :param pod_target_labels: Pod labels copied onto every series.
 
         :schema: PodMonitorSpec
         '''
         if isinstance(selector, dict):
             selector = PodMonitorSpecSelector(**selector)
-        if isinstance(namespace_selector, dict):
-            namespace_selector = PodMonitorSpecNamespaceSelector(**namespace_selector)
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__d0fc366a7b37e8f5ef77cf5c54a58cc0785b1b082756c925b98a051159c271b2)
             check_type(argname="argument selector", value=selector, expected_type=type_hints["selector"])
-            check_type(argname="argument namespace_selector", value=namespace_selector, expected_type=type_hints["namespace_selector"])
             check_type(argname="argument pod_metrics_endpoints", value=pod_metrics_endpoints, expected_type=type_hints["pod_metrics_endpoints"])
-            check_type(argname="argument pod_target_labels", value=pod_target_labels, expected_type=type_hints["pod_target_labels"])
         self._values: typing.Dict[builtins.str, typing.Any] = {
             "selector": selector,
         }
-        if namespace_selector is not None:
-            self._values["namespace_selector"] = namespace_selector
         if pod_metrics_endpoints is not None:
             self._values["pod_metrics_endpoints"] = pod_metrics_endpoints
-        if pod_target_labels is not None:
-            self._values["pod_target_labels"] = pod_target_labels
 
     @builtins.property
     def selector(self) -> "PodMonitorSpecSelector":
@@ -222,17 +208,6 @@ class PodMonitorSpec:
         return typing.cast("PodMonitorSpecSelector", result)
 
     @builtins.property
-    def namespace_selector(self) -> typing.Optional["PodMonitorSpecNamespaceSelector"]:
-        '''Namespaces of those pods;
-
-        without it, the PodMonitor's own.
-
-        :schema: PodMonitorSpec#namespaceSelector
-        '''
-        result = self._values.get("namespace_selector")
-        return typing.cast(typing.Optional["PodMonitorSpecNamespaceSelector"], result)
-
-    @builtins.property
     def pod_metrics_endpoints(
         self,
     ) -> typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpoints"]]:
@@ -241,15 +216,6 @@ class PodMonitorSpec:
         '''
         result = self._values.get("pod_metrics_endpoints")
         return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpoints"]], result)
-
-    @builtins.property
-    def pod_target_labels(self) -> typing.Optional[typing.List[builtins.str]]:
-        '''Pod labels copied onto every series.
-
-        :schema: PodMonitorSpec#podTargetLabels
-        '''
-        result = self._values.get("pod_target_labels")
-        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
 
     def __eq__(self, rhs: typing.Any) -> builtins.bool:
         return isinstance(rhs, self.__class__) and rhs._values == self._values
@@ -264,61 +230,13 @@ class PodMonitorSpec:
 
 
 @jsii.data_type(
-    jsii_type="comcoreosmonitoring.PodMonitorSpecNamespaceSelector",
-    jsii_struct_bases=[],
-    name_mapping={"match_names": "matchNames"},
-)
-class PodMonitorSpecNamespaceSelector:
-    def __init__(
-        self,
-        *,
-        match_names: typing.Optional[typing.Sequence[builtins.str]] = None,
-    ) -> None:
-        '''Namespaces of those pods;
-
-        without it, the PodMonitor's own.
-
-        :param match_names: 
-
-        :schema: PodMonitorSpecNamespaceSelector
-        '''
-        if __debug__:
-            type_hints = cached_type_hints(_typecheckingstub__524d04d3a7bd18ec278a8abacd46bb31235156344174cf6cbd345d16acc9b446)
-            check_type(argname="argument match_names", value=match_names, expected_type=type_hints["match_names"])
-        self._values: typing.Dict[builtins.str, typing.Any] = {}
-        if match_names is not None:
-            self._values["match_names"] = match_names
-
-    @builtins.property
-    def match_names(self) -> typing.Optional[typing.List[builtins.str]]:
-        '''
-        :schema: PodMonitorSpecNamespaceSelector#matchNames
-        '''
-        result = self._values.get("match_names")
-        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
-
-    def __eq__(self, rhs: typing.Any) -> builtins.bool:
-        return isinstance(rhs, self.__class__) and rhs._values == self._values
-
-    def __ne__(self, rhs: typing.Any) -> builtins.bool:
-        return not (rhs == self)
-
-    def __repr__(self) -> str:
-        return "PodMonitorSpecNamespaceSelector(%s)" % ", ".join(
-            k + "=" + repr(v) for k, v in self._values.items()
-        )
-
-
-@jsii.data_type(
     jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpoints",
     jsii_struct_bases=[],
     name_mapping={
         "interval": "interval",
-        "metric_relabelings": "metricRelabelings",
         "path": "path",
         "port": "port",
         "relabelings": "relabelings",
-        "scheme": "scheme",
         "scrape_timeout": "scrapeTimeout",
     },
 )
@@ -327,20 +245,16 @@ class PodMonitorSpecPodMetricsEndpoints:
         self,
         *,
         interval: typing.Optional[builtins.str] = None,
-        metric_relabelings: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpointsMetricRelabelings", typing.Dict[builtins.str, typing.Any]]]] = None,
         path: typing.Optional[builtins.str] = None,
         port: typing.Optional[builtins.str] = None,
         relabelings: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpointsRelabelings", typing.Dict[builtins.str, typing.Any]]]] = None,
-        scheme: typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"] = None,
         scrape_timeout: typing.Optional[builtins.str] = None,
     ) -> None:
         '''
         :param interval: 
-        :param metric_relabelings: Changes to series before they are stored.
         :param path: Path of the metrics; /metrics without it.
         :param port: Name of a container port.
         :param relabelings: Changes to a target's labels before the scrape.
-        :param scheme: 
         :param scrape_timeout: 
 
         :schema: PodMonitorSpecPodMetricsEndpoints
@@ -348,25 +262,19 @@ class PodMonitorSpecPodMetricsEndpoints:
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef8363478770ae)
             check_type(argname="argument interval", value=interval, expected_type=type_hints["interval"])
-            check_type(argname="argument metric_relabelings", value=metric_relabelings, expected_type=type_hints["metric_relabelings"])
             check_type(argname="argument path", value=path, expected_type=type_hints["path"])
             check_type(argname="argument port", value=port, expected_type=type_hints["port"])
             check_type(argname="argument relabelings", value=relabelings, expected_type=type_hints["relabelings"])
-            check_type(argname="argument scheme", value=scheme, expected_type=type_hints["scheme"])
             check_type(argname="argument scrape_timeout", value=scrape_timeout, expected_type=type_hints["scrape_timeout"])
         self._values: typing.Dict[builtins.str, typing.Any] = {}
         if interval is not None:
             self._values["interval"] = interval
-        if metric_relabelings is not None:
-            self._values["metric_relabelings"] = metric_relabelings
         if path is not None:
             self._values["path"] = path
         if port is not None:
             self._values["port"] = port
         if relabelings is not None:
             self._values["relabelings"] = relabelings
-        if scheme is not None:
-            self._values["scheme"] = scheme
         if scrape_timeout is not None:
             self._values["scrape_timeout"] = scrape_timeout
 
@@ -377,17 +285,6 @@ class PodMonitorSpecPodMetricsEndpoints:
         '''
         result = self._values.get("interval")
         return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def metric_relabelings(
-        self,
-    ) -> typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsMetricRelabelings"]]:
-        '''Changes to series before they are stored.
-
-        :schema: PodMonitorSpecPodMetricsEndpoints#metricRelabelings
-        '''
-        result = self._values.get("metric_relabelings")
-        return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsMetricRelabelings"]], result)
 
     @builtins.property
     def path(self) -> typing.Optional[builtins.str]:
@@ -421,14 +318,6 @@ class PodMonitorSpecPodMetricsEndpoints:
         return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsRelabelings"]], result)
 
     @builtins.property
-    def scheme(self) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpoints#scheme
-        '''
-        result = self._values.get("scheme")
-        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"], result)
-
-    @builtins.property
     def scrape_timeout(self) -> typing.Optional[builtins.str]:
         '''
         :schema: PodMonitorSpecPodMetricsEndpoints#scrapeTimeout
@@ -449,153 +338,11 @@ class PodMonitorSpecPodMetricsEndpoints:
 
 
 @jsii.data_type(
-    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsMetricRelabelings",
-    jsii_struct_bases=[],
-    name_mapping={
-        "action": "action",
-        "regex": "regex",
-        "replacement": "replacement",
-        "separator": "separator",
-        "source_labels": "sourceLabels",
-        "target_label": "targetLabel",
-    },
-)
-class PodMonitorSpecPodMetricsEndpointsMetricRelabelings:
-    def __init__(
-        self,
-        *,
-        action: typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"] = None,
-        regex: typing.Optional[builtins.str] = None,
-        replacement: typing.Optional[builtins.str] = None,
-        separator: typing.Optional[builtins.str] = None,
-        source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
-        target_label: typing.Optional[builtins.str] = None,
-    ) -> None:
-        '''
-        :param action: 
-        :param regex: 
-        :param replacement: 
-        :param separator: 
-        :param source_labels: 
-        :param target_label: 
-
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings
-        '''
-        if __debug__:
-            type_hints = cached_type_hints(_typecheckingstub__0d631237a06617099a9c0a422610a6cae1bbcadbd056a4f09156c9ab72fbebba)
-            check_type(argname="argument action", value=action, expected_type=type_hints["action"])
-            check_type(argname="argument regex", value=regex, expected_type=type_hints["regex"])
-            check_type(argname="argument replacement", value=replacement, expected_type=type_hints["replacement"])
-            check_type(argname="argument separator", value=separator, expected_type=type_hints["separator"])
-            check_type(argname="argument source_labels", value=source_labels, expected_type=type_hints["source_labels"])
-            check_type(argname="argument target_label", value=target_label, expected_type=type_hints["target_label"])
-        self._values: typing.Dict[builtins.str, typing.Any] = {}
-        if action is not None:
-            self._values["action"] = action
-        if regex is not None:
-            self._values["regex"] = regex
-        if replacement is not None:
-            self._values["replacement"] = replacement
-        if separator is not None:
-            self._values["separator"] = separator
-        if source_labels is not None:
-            self._values["source_labels"] = source_labels
-        if target_label is not None:
-            self._values["target_label"] = target_label
-
-    @builtins.property
-    def action(
-        self,
-    ) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#action
-        '''
-        result = self._values.get("action")
-        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"], result)
-
-    @builtins.property
-    def regex(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#regex
-        '''
-        result = self._values.get("regex")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def replacement(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#replacement
-        '''
-        result = self._values.get("replacement")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def separator(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#separator
-        '''
-        result = self._values.get("separator")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def source_labels(self) -> typing.Optional[typing.List[builtins.str]]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#sourceLabels
-        '''
-        result = self._values.get("source_labels")
-        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
-
-    @builtins.property
-    def target_label(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelings#targetLabel
-        '''
-        result = self._values.get("target_label")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    def __eq__(self, rhs: typing.Any) -> builtins.bool:
-        return isinstance(rhs, self.__class__) and rhs._values == self._values
-
-    def __ne__(self, rhs: typing.Any) -> builtins.bool:
-        return not (rhs == self)
-
-    def __repr__(self) -> str:
-        return "PodMonitorSpecPodMetricsEndpointsMetricRelabelings(%s)" % ", ".join(
-            k + "=" + repr(v) for k, v in self._values.items()
-        )
-
-
-@jsii.enum(
-    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction"
-)
-class PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction(enum.Enum):
-    '''
-    :schema: PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction
-    '''
-
-    REPLACE = "REPLACE"
-    '''replace.'''
-    KEEP = "KEEP"
-    '''keep.'''
-    DROP = "DROP"
-    '''drop.'''
-    LABELMAP = "LABELMAP"
-    '''labelmap.'''
-    LABELDROP = "LABELDROP"
-    '''labeldrop.'''
-    LABELKEEP = "LABELKEEP"
-    '''labelkeep.'''
-
-
-@jsii.data_type(
     jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsRelabelings",
     jsii_struct_bases=[],
     name_mapping={
         "action": "action",
-        "regex": "regex",
         "replacement": "replacement",
-        "separator": "separator",
-        "source_labels": "sourceLabels",
         "target_label": "targetLabel",
     },
 )
@@ -604,18 +351,12 @@ class PodMonitorSpecPodMetricsEndpointsRelabelings:
         self,
         *,
         action: typing.Optional["PodMonitorSpecPodMetricsEndpointsRelabelingsAction"] = None,
-        regex: typing.Optional[builtins.str] = None,
         replacement: typing.Optional[builtins.str] = None,
-        separator: typing.Optional[builtins.str] = None,
-        source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
         target_label: typing.Optional[builtins.str] = None,
     ) -> None:
         '''
         :param action: 
-        :param regex: 
         :param replacement: 
-        :param separator: 
-        :param source_labels: 
         :param target_label: 
 
         :schema: PodMonitorSpecPodMetricsEndpointsRelabelings
@@ -623,22 +364,13 @@ class PodMonitorSpecPodMetricsEndpointsRelabelings:
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__56d9a4ee0d45464a0442734472d6d978277b854ed798573def6397bf849beace)
             check_type(argname="argument action", value=action, expected_type=type_hints["action"])
-            check_type(argname="argument regex", value=regex, expected_type=type_hints["regex"])
             check_type(argname="argument replacement", value=replacement, expected_type=type_hints["replacement"])
-            check_type(argname="argument separator", value=separator, expected_type=type_hints["separator"])
-            check_type(argname="argument source_labels", value=source_labels, expected_type=type_hints["source_labels"])
             check_type(argname="argument target_label", value=target_label, expected_type=type_hints["target_label"])
         self._values: typing.Dict[builtins.str, typing.Any] = {}
         if action is not None:
             self._values["action"] = action
-        if regex is not None:
-            self._values["regex"] = regex
         if replacement is not None:
             self._values["replacement"] = replacement
-        if separator is not None:
-            self._values["separator"] = separator
-        if source_labels is not None:
-            self._values["source_labels"] = source_labels
         if target_label is not None:
             self._values["target_label"] = target_label
 
@@ -653,36 +385,12 @@ class PodMonitorSpecPodMetricsEndpointsRelabelings:
         return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsRelabelingsAction"], result)
 
     @builtins.property
-    def regex(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#regex
-        '''
-        result = self._values.get("regex")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
     def replacement(self) -> typing.Optional[builtins.str]:
         '''
         :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#replacement
         '''
         result = self._values.get("replacement")
         return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def separator(self) -> typing.Optional[builtins.str]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#separator
-        '''
-        result = self._values.get("separator")
-        return typing.cast(typing.Optional[builtins.str], result)
-
-    @builtins.property
-    def source_labels(self) -> typing.Optional[typing.List[builtins.str]]:
-        '''
-        :schema: PodMonitorSpecPodMetricsEndpointsRelabelings#sourceLabels
-        '''
-        result = self._values.get("source_labels")
-        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
 
     @builtins.property
     def target_label(self) -> typing.Optional[builtins.str]:
@@ -714,28 +422,6 @@ class PodMonitorSpecPodMetricsEndpointsRelabelingsAction(enum.Enum):
 
     REPLACE = "REPLACE"
     '''replace.'''
-    KEEP = "KEEP"
-    '''keep.'''
-    DROP = "DROP"
-    '''drop.'''
-    LABELMAP = "LABELMAP"
-    '''labelmap.'''
-    LABELDROP = "LABELDROP"
-    '''labeldrop.'''
-    LABELKEEP = "LABELKEEP"
-    '''labelkeep.'''
-
-
-@jsii.enum(jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsScheme")
-class PodMonitorSpecPodMetricsEndpointsScheme(enum.Enum):
-    '''
-    :schema: PodMonitorSpecPodMetricsEndpointsScheme
-    '''
-
-    HTTP = "HTTP"
-    '''http.'''
-    HTTPS = "HTTPS"
-    '''https.'''
 
 
 @jsii.data_type(
@@ -789,7 +475,7 @@ class PrometheusRule(
     metaclass=jsii.JSIIMeta,
     jsii_type="comcoreosmonitoring.PrometheusRule",
 ):
-    '''Alerts and recorded series.
+    '''Alerts.
 
     :schema: PrometheusRule
     '''
@@ -860,7 +546,7 @@ class PrometheusRuleProps:
         spec: typing.Union["PrometheusRuleSpec", typing.Dict[builtins.str, typing.Any]],
         metadata: typing.Optional[typing.Union["_cdk8s_d3d9af27.ApiObjectMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
     ) -> None:
-        '''Alerts and recorded series.
+        '''Alerts.
 
         :param spec: 
         :param metadata: 
@@ -956,19 +642,17 @@ class PrometheusRuleSpec:
 @jsii.data_type(
     jsii_type="comcoreosmonitoring.PrometheusRuleSpecGroups",
     jsii_struct_bases=[],
-    name_mapping={"name": "name", "interval": "interval", "rules": "rules"},
+    name_mapping={"name": "name", "rules": "rules"},
 )
 class PrometheusRuleSpecGroups:
     def __init__(
         self,
         *,
         name: builtins.str,
-        interval: typing.Optional[builtins.str] = None,
         rules: typing.Optional[typing.Sequence[typing.Union["PrometheusRuleSpecGroupsRules", typing.Dict[builtins.str, typing.Any]]]] = None,
     ) -> None:
         '''
         :param name: 
-        :param interval: Time between two evaluations; Prometheus's own without it.
         :param rules: 
 
         :schema: PrometheusRuleSpecGroups
@@ -976,13 +660,10 @@ class PrometheusRuleSpecGroups:
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__98e68b7aa3a9e2ab89ed463a5d6f8881ee6f7e42ab4533bfc91fcfee1f79e104)
             check_type(argname="argument name", value=name, expected_type=type_hints["name"])
-            check_type(argname="argument interval", value=interval, expected_type=type_hints["interval"])
             check_type(argname="argument rules", value=rules, expected_type=type_hints["rules"])
         self._values: typing.Dict[builtins.str, typing.Any] = {
             "name": name,
         }
-        if interval is not None:
-            self._values["interval"] = interval
         if rules is not None:
             self._values["rules"] = rules
 
@@ -994,17 +675,6 @@ class PrometheusRuleSpecGroups:
         result = self._values.get("name")
         assert result is not None, "Required property 'name' is missing"
         return typing.cast(builtins.str, result)
-
-    @builtins.property
-    def interval(self) -> typing.Optional[builtins.str]:
-        '''Time between two evaluations;
-
-        Prometheus's own without it.
-
-        :schema: PrometheusRuleSpecGroups#interval
-        '''
-        result = self._values.get("interval")
-        return typing.cast(typing.Optional[builtins.str], result)
 
     @builtins.property
     def rules(self) -> typing.Optional[typing.List["PrometheusRuleSpecGroupsRules"]]:
@@ -1035,7 +705,6 @@ class PrometheusRuleSpecGroups:
         "annotations": "annotations",
         "for_": "for",
         "labels": "labels",
-        "record": "record",
     },
 )
 class PrometheusRuleSpecGroupsRules:
@@ -1047,15 +716,13 @@ class PrometheusRuleSpecGroupsRules:
         annotations: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
         for_: typing.Optional[builtins.str] = None,
         labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
-        record: typing.Optional[builtins.str] = None,
     ) -> None:
         '''
         :param expr: PromQL expression.
-        :param alert: Name of the alert; either this or record.
+        :param alert: Name of the alert.
         :param annotations: 
         :param for_: How long the expression must hold before the alert fires.
         :param labels: 
-        :param record: Name of the recorded series.
 
         :schema: PrometheusRuleSpecGroupsRules
         '''
@@ -1066,7 +733,6 @@ class PrometheusRuleSpecGroupsRules:
             check_type(argname="argument annotations", value=annotations, expected_type=type_hints["annotations"])
             check_type(argname="argument for_", value=for_, expected_type=type_hints["for_"])
             check_type(argname="argument labels", value=labels, expected_type=type_hints["labels"])
-            check_type(argname="argument record", value=record, expected_type=type_hints["record"])
         self._values: typing.Dict[builtins.str, typing.Any] = {
             "expr": expr,
         }
@@ -1078,8 +744,6 @@ class PrometheusRuleSpecGroupsRules:
             self._values["for_"] = for_
         if labels is not None:
             self._values["labels"] = labels
-        if record is not None:
-            self._values["record"] = record
 
     @builtins.property
     def expr(self) -> builtins.str:
@@ -1093,9 +757,7 @@ class PrometheusRuleSpecGroupsRules:
 
     @builtins.property
     def alert(self) -> typing.Optional[builtins.str]:
-        '''Name of the alert;
-
-        either this or record.
+        '''Name of the alert.
 
         :schema: PrometheusRuleSpecGroupsRules#alert
         '''
@@ -1129,15 +791,6 @@ class PrometheusRuleSpecGroupsRules:
         result = self._values.get("labels")
         return typing.cast(typing.Optional[typing.Mapping[builtins.str, builtins.str]], result)
 
-    @builtins.property
-    def record(self) -> typing.Optional[builtins.str]:
-        '''Name of the recorded series.
-
-        :schema: PrometheusRuleSpecGroupsRules#record
-        '''
-        result = self._values.get("record")
-        return typing.cast(typing.Optional[builtins.str], result)
-
     def __eq__(self, rhs: typing.Any) -> builtins.bool:
         return isinstance(rhs, self.__class__) and rhs._values == self._values
 
@@ -1154,13 +807,9 @@ __all__ = [
     "PodMonitor",
     "PodMonitorProps",
     "PodMonitorSpec",
-    "PodMonitorSpecNamespaceSelector",
     "PodMonitorSpecPodMetricsEndpoints",
-    "PodMonitorSpecPodMetricsEndpointsMetricRelabelings",
-    "PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction",
     "PodMonitorSpecPodMetricsEndpointsRelabelings",
     "PodMonitorSpecPodMetricsEndpointsRelabelingsAction",
-    "PodMonitorSpecPodMetricsEndpointsScheme",
     "PodMonitorSpecSelector",
     "PrometheusRule",
     "PrometheusRuleProps",
@@ -1192,16 +841,7 @@ def _typecheckingstub__000289246622513cc68c28097b13cc8f7e26acde7c493f0f44c1bc1ca
 def _typecheckingstub__d0fc366a7b37e8f5ef77cf5c54a58cc0785b1b082756c925b98a051159c271b2(
     *,
     selector: typing.Union[PodMonitorSpecSelector, typing.Dict[builtins.str, typing.Any]],
-    namespace_selector: typing.Optional[typing.Union[PodMonitorSpecNamespaceSelector, typing.Dict[builtins.str, typing.Any]]] = None,
     pod_metrics_endpoints: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpoints, typing.Dict[builtins.str, typing.Any]]]] = None,
-    pod_target_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
-) -> None:
-    """Type checking stubs"""
-    pass
-
-def _typecheckingstub__524d04d3a7bd18ec278a8abacd46bb31235156344174cf6cbd345d16acc9b446(
-    *,
-    match_names: typing.Optional[typing.Sequence[builtins.str]] = None,
 ) -> None:
     """Type checking stubs"""
     pass
@@ -1209,24 +849,10 @@ def _typecheckingstub__524d04d3a7bd18ec278a8abacd46bb31235156344174cf6cbd345d16a
 def _typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef8363478770ae(
     *,
     interval: typing.Optional[builtins.str] = None,
-    metric_relabelings: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpointsMetricRelabelings, typing.Dict[builtins.str, typing.Any]]]] = None,
     path: typing.Optional[builtins.str] = None,
     port: typing.Optional[builtins.str] = None,
     relabelings: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpointsRelabelings, typing.Dict[builtins.str, typing.Any]]]] = None,
-    scheme: typing.Optional[PodMonitorSpecPodMetricsEndpointsScheme] = None,
     scrape_timeout: typing.Optional[builtins.str] = None,
-) -> None:
-    """Type checking stubs"""
-    pass
-
-def _typecheckingstub__0d631237a06617099a9c0a422610a6cae1bbcadbd056a4f09156c9ab72fbebba(
-    *,
-    action: typing.Optional[PodMonitorSpecPodMetricsEndpointsMetricRelabelingsAction] = None,
-    regex: typing.Optional[builtins.str] = None,
-    replacement: typing.Optional[builtins.str] = None,
-    separator: typing.Optional[builtins.str] = None,
-    source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
-    target_label: typing.Optional[builtins.str] = None,
 ) -> None:
     """Type checking stubs"""
     pass
@@ -1234,10 +860,7 @@ def _typecheckingstub__0d631237a06617099a9c0a422610a6cae1bbcadbd056a4f09156c9ab7
 def _typecheckingstub__56d9a4ee0d45464a0442734472d6d978277b854ed798573def6397bf849beace(
     *,
     action: typing.Optional[PodMonitorSpecPodMetricsEndpointsRelabelingsAction] = None,
-    regex: typing.Optional[builtins.str] = None,
     replacement: typing.Optional[builtins.str] = None,
-    separator: typing.Optional[builtins.str] = None,
-    source_labels: typing.Optional[typing.Sequence[builtins.str]] = None,
     target_label: typing.Optional[builtins.str] = None,
 ) -> None:
     """Type checking stubs"""
@@ -1278,7 +901,6 @@ def _typecheckingstub__b7d731a17a6145319669c5ad04bbd6037ce4798b1fc1890c11154acc9
 def _typecheckingstub__98e68b7aa3a9e2ab89ed463a5d6f8881ee6f7e42ab4533bfc91fcfee1f79e104(
     *,
     name: builtins.str,
-    interval: typing.Optional[builtins.str] = None,
     rules: typing.Optional[typing.Sequence[typing.Union[PrometheusRuleSpecGroupsRules, typing.Dict[builtins.str, typing.Any]]]] = None,
 ) -> None:
     """Type checking stubs"""
@@ -1291,7 +913,6 @@ def _typecheckingstub__0c1781d51e64e7d339630495159adc2c953dc730d79c53f3189530376
     annotations: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
     for_: typing.Optional[builtins.str] = None,
     labels: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
-    record: typing.Optional[builtins.str] = None,
 ) -> None:
     """Type checking stubs"""
     pass
