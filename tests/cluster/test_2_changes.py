@@ -1,0 +1,165 @@
+"""What is changed in the chart or in the Secret reaches the running cluster, and pods restart only for what PostgreSQL reads at its start."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sos_constructs import DATABASES, Database
+from tests.cluster import chart, deploy, kube
+from tests.cluster.client import Ledger
+from tests.cluster.faults import assert_kept, wait_rollout
+from tests.cluster.installation import Installation
+
+import pytest
+
+ARRIVES_SECONDS = 240
+"""The kubelet brings a changed mount within about 90 s, the agent acts 5 s later."""
+
+ORDERS = Database(name="orders", extensions=("pgcrypto",), sql="CREATE TABLE IF NOT EXISTS entry (id bigint PRIMARY KEY);")
+
+
+def set_secret(installation: Installation, **values: str) -> None:
+    """New values in the Secret, as an editor or an external store would put them there."""
+    data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    kube.kubectl("patch", "secret", "postgres-credentials", "-n", installation.namespace, "-p", json.dumps({"data": data}))
+
+
+def password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def login(installation: Installation, user: str, word: str, host: str = "postgres-service") -> str:
+    """What a server says to this password, over the network; an empty string when it lets the user in."""
+    script = f'read -r PGPASSWORD; export PGPASSWORD; exec {installation.image.bin_dir}/psql -XqAt -h {host} -U {user} -d postgres -c "SELECT 1"'
+    done = installation.try_exec(installation.pod_names[0], "sh", "-c", script, container="postgres", stdin=f"{word}\n")
+    return done.stderr.strip() if done.returncode else ""
+
+
+def rendered(installation: Installation, pod: str) -> dict[str, Any]:
+    """Patroni's file, passwords and all."""
+    value: dict[str, Any] = json.loads(installation.exec(pod, "cat", "/run/sos/patroni.yml"))
+    return value
+
+
+def senders(installation: Installation) -> list[list[str]]:
+    """Since when which standby streams, without a break."""
+    return installation.sql(installation.primary(), "SELECT application_name, backend_start FROM pg_stat_replication ORDER BY 1")
+
+
+def agents_content(installation: Installation) -> bool:
+    """Every step of every agent succeeded last time."""
+    script = "import urllib.request; print(urllib.request.urlopen('http://localhost:8009/metrics', timeout=5).read().decode())"
+    for pod in installation.pod_names:
+        outcomes = re.findall(r"^sos_agent_reconcile_success\{.*\} (\d)$", installation.exec(pod, "python3", "-c", script), re.MULTILINE)
+        if set(outcomes) != {"1"}:
+            return False
+    return True
+
+
+@contextmanager
+def nobody_notices(installation: Installation, figure: list[str], what: str) -> Iterator[None]:
+    """No container starts anew, no client's connection breaks, no new connection fails, and nothing is lost."""
+    installation.wait_healthy()
+    lives, ledger = installation.lives(), Ledger(installation, "change", writers=2)
+    yield
+    installation.wait_healthy()
+    assert installation.lives() == lives
+    outcome = ledger.stop()
+    figure.append(outcome.line(what))
+    assert_kept(outcome)
+    assert outcome.summary["errors"] == {}
+    assert outcome.summary["fresh"]["failed"] == 0
+    kube.poll("agents without complaint", lambda: agents_content(installation), 120)
+
+
+def test_settings_databases_sql_and_passwords_arrive_without_a_restart(installation: Installation, figure: list[str]):
+    auth, monitoring = password(), password()
+    with nobody_notices(installation, figure, "settings, a database and two passwords changed"):
+        streaming = senders(installation)
+        set_secret(installation, auth_db_password=auth, monitoring_password=monitoring, orders_db_username="orders", orders_db_password=password())
+        kube.apply(chart.reference(parameters={"work_mem": "8MB"}, databases=(*DATABASES, ORDERS), credentials=chart.credentials("orders")))
+
+        def arrived() -> bool:
+            assert [installation.sql(pod, "SHOW work_mem") for pod in installation.pod_names] == [[["8MB"]]] * 3
+            assert login(installation, "auth", auth) == ""
+            assert login(installation, "monitoring", monitoring) == ""
+            primary = installation.primary()
+            assert installation.sql(primary, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'orders'") == [["orders"]]
+            assert installation.sql(primary, "SELECT count(*) FROM pg_extension WHERE extname = 'pgcrypto'", "orders") == [["1"]]
+            assert installation.sql(primary, "SELECT tableowner FROM pg_tables WHERE tablename = 'entry'", "orders") == [["orders"]]
+            return True
+
+        kube.poll("the changes", arrived, ARRIVES_SECONDS, pause=3)
+        assert senders(installation) == streaming, "replication was interrupted"
+        assert "password authentication failed" in login(installation, "auth", password())
+
+
+def test_a_workload_started_later_logs_in_with_the_new_password(installation: Installation):
+    pod = "client-rotated"
+    kube.apply(chart.client(pod, installation.namespace, installation.image, ("auth",)))
+    try:
+        kube.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "-n", installation.namespace, "--timeout=120s")
+        assert installation.exec(pod, f"{installation.image.bin_dir}/psql", "-XqAt", "-c", "SELECT current_user", container="auth").strip() == "auth"
+    finally:
+        kube.kubectl("delete", "pod", pod, "-n", installation.namespace, "--now")
+
+
+def test_the_clusters_own_passwords_are_replaced_without_a_restart(installation: Installation, figure: list[str]):
+    superuser, replication, rewind, restapi = password(), password(), password(), password()
+    with nobody_notices(installation, figure, "passwords of superuser, replication, rewind and REST API changed"):
+        set_secret(installation, postgres_password=superuser, replication_password=replication, rewind_password=rewind, patroni_password=restapi)
+
+        def arrived() -> bool:
+            for pod in installation.pod_names:
+                config = rendered(installation, pod)
+                logins = config["postgresql"]["authentication"]
+                assert [logins[who]["password"] for who in ("superuser", "replication", "rewind")] == [superuser, replication, rewind], pod
+                assert config["restapi"]["authentication"]["password"] == restapi, pod
+            return True
+
+        kube.poll("the passwords", arrived, ARRIVES_SECONDS, pause=3)
+        primary = installation.wait_healthy()
+        assert login(installation, "rewind", rewind) == ""
+        for standby in sorted(set(installation.pod_names) - {primary}):  # one after the other: the quorum needs one
+            installation.sql(primary, f"SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = '{standby}'")
+            installation.wait_healthy()
+
+
+@pytest.mark.parametrize("max_connections", [250, 200], ids=["raised", "lowered"])
+def test_a_setting_that_needs_a_restart_rolls_the_pods(installation: Installation, figure: list[str], max_connections: int):
+    installation.wait_healthy()
+    before, ledger = installation.lives(), Ledger(installation, "rollout")
+    annotation = ("get", "statefulset", "postgres", "-n", installation.namespace, "-o", r"jsonpath={.spec.template.metadata.annotations.sos-constructs/restart-checksum}")
+    checksum = kube.kubectl(*annotation)
+    kube.apply(chart.reference(parameters={"max_connections": max_connections}))
+    assert kube.kubectl(*annotation) != checksum
+    wait_rollout(installation)
+    installation.wait_healthy(600)
+
+    def arrived() -> bool:
+        values = {pod: installation.sql(pod, "SHOW max_connections")[0][0] for pod in installation.pod_names}
+        assert set(values.values()) == {str(max_connections)}, values
+        pending = [member["name"] for member in installation.cluster() if member.get("pending_restart")]
+        assert not pending, f"pending restart: {pending}"
+        return True
+
+    kube.poll("the value on every member", arrived, ARRIVES_SECONDS, pause=3)
+    installation.wait_healthy()
+    ledger.wait_writing()
+    outcome = ledger.stop()
+    figure.append(outcome.line(f"max_connections {'raised' if max_connections > 200 else 'lowered'}, all members restarted"))
+    assert_kept(outcome)
+    assert all(uid != before[pod][0] for pod, (uid, _) in installation.lives().items())
+
+
+def test_back_to_what_dist_says(installation: Installation):
+    kube.kubectl("apply", "-f", str(deploy.APP))
+    kube.poll("work_mem as declared", lambda: all(installation.sql(pod, "SHOW work_mem") == [["4MB"]] for pod in installation.pod_names), ARRIVES_SECONDS, pause=3)
+    primary = installation.wait_healthy()
+    assert installation.sql(primary, "SELECT count(*) FROM entry", "orders") == [["0"]], "a database that is no longer declared must stay"
