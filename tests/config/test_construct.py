@@ -221,10 +221,25 @@ def test_objects_are_an_escape_hatch(chart: cdk8s.Chart) -> None:
     assert config_maps(chart)["sos-app-cache"]["EXTRA"] == "x"
 
 
-def test_importing_is_cheap() -> None:
-    heavy = ["cdk8s_plus_27", "yaml", "tomllib", "sos_constructs.config.files", "sos_constructs.config.docs"]
-    code = f"import sys, sos_constructs.config; print([name for name in {heavy} if name in sys.modules])"
+@pytest.mark.parametrize(
+    ("start", "unwanted"),
+    [
+        ("from sos_constructs.config import SosConfig", ["cdk8s_plus_27", "yaml", "tomllib", "sos_constructs.config.files", "sos_constructs.config.docs"]),
+        ("from sos_constructs.config import Layer, docs; docs.markdown()", ["jsii", "cdk8s", "constructs"]),
+    ],
+)
+def test_importing_is_cheap(start: str, unwanted: list[str]) -> None:
+    code = f"import sys; {start}; print([name for name in {unwanted} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_public_names() -> None:
+    import sos_constructs.config as package
+
+    assert package.__all__ == sorted(package.__all__)
+    assert all(getattr(package, name) for name in package.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Layers'"):
+        package.Layers  # noqa: B018
 
 
 def _plausible(key: str) -> st.SearchStrategy[Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from sos_constructs.config import Layer, docs
+from sos_constructs.config import Layer, SosConfig, docs
 from sos_constructs.config.catalogue import SOS
 from sos_constructs.config.layers import resolve
 
+import cdk8s
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -43,3 +47,16 @@ def test_durations_are_also_shown_in_a_larger_unit(name: str, value: object, sho
 
 def test_bars_do_not_break_the_table() -> None:
     assert docs._table(("A", "B"), [("x|y", "z")]) == "| A | B |\n| --- | --- |\n| x\\|y | z |\n"
+
+
+def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = {language: re.findall(rf"```{language}\n(.*?)```", docs.markdown(), re.DOTALL) for language in ("yaml", "python")}
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "eu.yaml").write_text(blocks["yaml"][0])
+    monkeypatch.chdir(tmp_path)
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "x")
+    names: dict[str, Any] = {"SosConfig": SosConfig, "Layer": Layer, "chart": chart, "timedelta": timedelta, "db": None}
+    for block in blocks["python"]:
+        exec(block, names)
+    assert names["config"].value("LOG_RETENTION_DAYS") == timedelta(days=14)
+    assert len(names["annotations"]["checksum/config"]) == 64
