@@ -235,8 +235,7 @@ class Spec:
             for value in values:
                 if values.count(value) > 1:
                     raise InvalidOption("databases", value, f"is the {field} of two databases; each has its own, with its own password")
-        for database in self.databases:
-            for key in (database.username_key, database.password_key):
-                self.credentials.key_ref(key)
-        for role in ("postgres", "replication", "rewind", "monitoring", "patroni"):
-            self.credentials.key_ref(f"{role}-password")
+        needed = {f"{role}-{what}" for role in ("postgres", "replication", "rewind", "monitoring", "patroni") for what in ("username", "password")}
+        needed |= {key for database in self.databases for key in (database.username_key, database.password_key)}
+        if missing := sorted(needed - self.credentials.keys.keys()):
+            raise InvalidOption("credentials", self.credentials.name, f"lacks the keys {', '.join(missing)}; each declared database needs its own two")
