@@ -40,7 +40,7 @@ def test_shared_settings_are_patronis_own_list():
 def test_least_values_are_patronis_own():
     from patroni.postgresql.config import ConfigHandler
 
-    theirs = {name: validator.min for name, (_, validator, _) in ConfigHandler.CMDLINE_OPTIONS.items() if name in SHARED and getattr(validator, "min", 0)}
+    theirs = {name: validator.min for name, (_, validator, _) in ConfigHandler.CMDLINE_OPTIONS.items() if name in SHARED and hasattr(validator, "min") and validator.min}
     assert theirs == LEAST
 
 

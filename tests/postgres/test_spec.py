@@ -118,7 +118,8 @@ def test_refused(options: dict[str, Any], message: str):
     ],
 )
 def test_accepted(options: dict[str, Any]):
-    assert spec(**options).check()
+    made = spec(**options)
+    assert made.check() is made
 
 
 def test_profiles():
