@@ -40,8 +40,8 @@ def test_shared_settings_are_patronis_own_list():
 def test_least_values_are_patronis_own():
     from patroni.postgresql.config import ConfigHandler
 
-    theirs = {name: validator.min for name, (_, validator, _) in ConfigHandler.CMDLINE_OPTIONS.items() if name in SHARED and hasattr(validator, "min") and validator.min}
-    assert theirs == LEAST
+    bounds = {name: getattr(validator, "min", None) for name, (_, validator, _) in ConfigHandler.CMDLINE_OPTIONS.items() if name in SHARED}
+    assert {name: least for name, least in bounds.items() if least} == LEAST
 
 
 def test_owned_settings_exist_and_say_why():

@@ -94,8 +94,9 @@ def without(*keys: str) -> SecretHandle:
 )
 def test_refused(options: dict[str, Any], message: str):
     chart = cdk8s.Chart(cdk8s.App(), "platform")
+    arguments: dict[str, Any] = {"credentials": spec().credentials} | options
     with pytest.raises(ValueError, match="^" + re.escape("platform/db: ")) as raised:
-        HaPostgres(chart, "db", **{"credentials": spec().credentials} | options)
+        HaPostgres(chart, "db", **arguments)
     assert message in str(raised.value)
     assert chart.node.children == []
 
