@@ -7,27 +7,21 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-from sos_constructs.cli import files, kubectl
-from sos_constructs.errors import did_you_mean
+from sos_constructs.cli import common, files
+from sos_constructs.cli.common import FOUND, ONLY_ISSUED, Context, Namespace, Only
 from sos_constructs.secrets.catalogue import BY_NAME
 from sos_constructs.secrets.check import Finding, check
 from sos_constructs.secrets.generate import Generated, generate
-from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump, merge, read, select
+from sos_constructs.secrets.stored import SecretInputError, dump, merge, read, select
 
 import typer
 from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help="Make the platform's Secrets, and find what is wrong with them.")
 
-FOUND, UNUSABLE, ONLY_ISSUED = 1, 2, 3
-"""Exit codes beside 0: something is wrong; the input or an option cannot be used; only what vendors must issue is missing."""
-
 _COLOURS = {"missing": "red", "placeholder": "red", "weak": "yellow", "malformed": "red", "note": "dim"}
-
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the Secrets.")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
 
 
 @app.command("generate")
@@ -40,7 +34,7 @@ def generate_command(
             metavar="SOURCE",
         ),
     ] = None,
-    context: Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")] = None,
+    context: Context = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, mode 0600, instead of standard output.", metavar="FILE")] = None,
     only: Only = None,
 ) -> None:
@@ -49,22 +43,22 @@ def generate_command(
     Values that exist are kept: sosctl secrets generate | kubectl apply -f - may be run again and again. To know them it asks the cluster;
     when it gets no answer it prints nothing and stops. Keys that a vendor must issue are left out and listed on standard error.
     """
-    wanted = _wanted(only)
+    wanted = common.wanted(only)
     sources = existing or ["cluster"]
     try:
         if output:
             files.refuse(output)
             if output.exists() and str(output) not in sources:
                 raise SecretInputError(f"{output}: exists; keep its values with --existing {output}, or remove it")
-        stored = merge(_existing(source, wanted, namespace, context) for source in sources)
+        stored = merge(common.stored(source, wanted, namespace, context) for source in sources)
         result = generate(stored, now=datetime.now(timezone.utc), namespace=namespace, only=wanted)
         text = dump(result.manifests)
         if output:
             files.write_private(output, text)
     except SecretInputError as error:
-        _stop(f"{error} – nothing was written." + _way_out(sources))
+        common.stop(f"{error} – nothing was written." + _way_out(sources))
     except OSError as error:
-        _stop(f"{output}: {error.strerror} – nothing was written.")
+        common.stop(f"{output}: {error.strerror} – nothing was written.")
     if output is None:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -82,11 +76,11 @@ def check_command(
     Exit code 0: nothing wrong. 1: something is. 2: the input cannot be read. 3: only what vendors must issue is missing.
     From a cluster: kubectl get secret -n sos-app -o yaml | sosctl secrets check -
     """
-    wanted = _wanted(only)
+    wanted = common.wanted(only)
     try:
-        stored = select(read(_text(source), _called(source)), BY_NAME, _called(source), namespace=namespace)
+        stored = select(read(common.text(source), common.called(source)), BY_NAME, common.called(source), namespace=namespace)
     except SecretInputError as error:
-        _stop(f"{error}.")
+        common.stop(f"{error}.")
     findings = check(stored, now=datetime.now(timezone.utc), only=wanted)
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
@@ -113,35 +107,6 @@ def _count(secrets: int) -> str:
     return f"{secrets} secret{'' if secrets == 1 else 's'}"
 
 
-def _wanted(only: Sequence[str] | None) -> list[str]:
-    for name in only or ():
-        if name not in BY_NAME:
-            _stop(f"--only {name}: no such secret{did_you_mean(name, BY_NAME)}; there are {', '.join(BY_NAME)}.")
-    return [name for name in BY_NAME if not only or name in only]
-
-
-def _existing(source: str, wanted: Sequence[str], namespace: str, context: str | None) -> dict[str, StoredSecret]:
-    if source == "none":
-        return {}
-    if source == "cluster":
-        return select(kubectl.read_secrets(wanted, namespace=namespace, context=context), wanted, "cluster", namespace=namespace)
-    return select(read(_text(source), _called(source)), wanted, _called(source), namespace=namespace)
-
-
-def _called(source: str) -> str:
-    return "standard input" if source == "-" else source
-
-
-def _text(source: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise SecretInputError(f"{source}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SecretInputError(f"{_called(source)}: is not text (UTF-8)") from None
-
-
 def _way_out(sources: Sequence[str]) -> str:
     if "cluster" not in sources:
         return ""
@@ -150,7 +115,7 @@ def _way_out(sources: Sequence[str]) -> str:
 
 def _report(result: Generated, sources: Sequence[str], output: Path | None) -> None:
     """What happened, on standard error, so that standard output can be piped."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = common.stderr()
     required = [left for left in result.left_out if not left.row.optional]
     optional = [left for left in result.left_out if left.row.optional]
     if required:
@@ -164,8 +129,3 @@ def _report(result: Generated, sources: Sequence[str], output: Path | None) -> N
         console.print("A fresh set: use kubectl create, which does not replace Secrets that exist; kubectl apply would.", style="yellow")
     if output and files.may_be_committed(output):
         console.print(f"{output} is in a Git work tree and not ignored there: keep it out of commits", style="yellow", markup=False)
-
-
-def _stop(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"sosctl: {message}", style="red", markup=False)
-    raise typer.Exit(UNUSABLE)

@@ -1,0 +1,73 @@
+"""What the commands of ``sosctl secrets`` share: options, reading input, and stopping with one clear line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from sos_constructs.cli import kubectl
+from sos_constructs.errors import did_you_mean
+from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read, select
+
+import typer
+from rich.console import Console
+
+FOUND, UNUSABLE, ONLY_ISSUED = 1, 2, 3
+"""Exit codes beside 0: something is wrong; the input or an option cannot be used; only what vendors must issue is missing."""
+
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the Secrets.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
+Context = Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")]
+
+
+def wanted(only: Sequence[str] | None) -> list[str]:
+    """The names given with ``--only``, or all, in the catalogue's order."""
+    for name in only or ():
+        if name not in BY_NAME:
+            stop(f"--only {name}: no such secret{did_you_mean(name, BY_NAME)}; there are {', '.join(BY_NAME)}.")
+    return [name for name in BY_NAME if not only or name in only]
+
+
+def stored(source: str, names: Collection[str], namespace: str, context: str | None) -> dict[str, StoredSecret]:
+    """The Secrets of a SOURCE: ``cluster``, ``none``, a file or ``-``.
+
+    :raises SecretInputError: when it cannot be read.
+    """
+    if source == "none":
+        return {}
+    if source == "cluster":
+        return select(kubectl.read_secrets(names, namespace=namespace, context=context), names, "cluster", namespace=namespace)
+    return select(read(text(source), called(source)), names, called(source), namespace=namespace)
+
+
+def called(source: str) -> str:
+    """A FILE argument as messages call it."""
+    return "standard input" if source == "-" else source
+
+
+def text(source: str) -> str:
+    """The text of a FILE argument.
+
+    :raises SecretInputError: when it cannot be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise SecretInputError(f"{source}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretInputError(f"{called(source)}: is not text (UTF-8)") from None
+
+
+def stderr() -> Console:
+    """Where everything goes that is not the result."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stop(message: str) -> NoReturn:
+    """Say why, and end with the exit code for unusable input."""
+    stderr().print(f"sosctl: {message}", style="red", markup=False)
+    raise typer.Exit(UNUSABLE)
