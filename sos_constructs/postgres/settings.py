@@ -117,7 +117,7 @@ def _check(option: str, name: str, value: str | int | float | bool) -> str:
         raise InvalidOption(option, value, "must be on or off")
     if name == "wal_level" and text.lower() == "minimal":
         raise InvalidOption(option, value, "leaves out what standbys need; use replica or logical")
-    if kind == "enum" and text.lower() not in row["enum"]:
+    if kind == "enum" and text.lower() not in map(str.lower, row["enum"]):
         raise InvalidOption(option, value, f"must be one of {', '.join(row['enum'])}")
     if kind in ("integer", "real"):
         _check_number(option, text, row | {"min": LEAST.get(name, row["min"])})

@@ -73,6 +73,7 @@ def test_recovery_targets_are_owned_too(name: str):
         ("log_min_duration_statement", -1, "-1"),
         ("shared_buffers", "128kB", "128kB"),  # 16 blocks of 8 kB, the least
         ("wal_level", "logical", "logical"),
+        ("ssl_min_protocol_version", "TLSv1.3", "TLSv1.3"),
         ("synchronous_commit", True, "on"),
         ("search_path", '"$user", public', '"$user", public'),
         ("pg_stat_statements.track", "all", "all"),
