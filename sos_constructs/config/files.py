@@ -11,10 +11,13 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
 from sos_constructs.errors import InvalidOption
+
+from attrs import frozen
 
 _QUOTED = r""""[^"\\]*"|'(?:[^']|'')*'"""
 _BLOCK_PLAIN = r"""(?:[^\s\-?:,\[\]{}#&*!|>'"%@`]|-(?=[^\s,\[\]{}]))(?:[^\s:#]|:(?=\S)|(?<=\S)#| +(?=[^\s#]))*"""
@@ -26,27 +29,61 @@ _FLOW = re.compile(rf"\[ *(?:(?:{_FLOW_ITEM})(?: *, *(?:{_FLOW_ITEM}))*)? *\]")
 _ITEM = re.compile(rf"( *)- +(?P<value>{_QUOTED}|{_BLOCK_PLAIN}){_COMMENT}")
 _NULL = ("~", "null", "Null", "NULL")
 _NOTHING = re.compile(r" *(?:#.*)?")
+_TOML_KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
+_FOR_EDITORS = re.compile(r"yaml-language-server:|:schema |vim?:|-\*-|SPDX-|Copyright\b")
 
 
-def read_file(path: Path) -> tuple[dict[str, object], dict[str, str]]:
-    """The values of a layer file, and where each stands (``site.yaml:3``; TOML readers tell no lines).
+@frozen(eq=False, kw_only=True)
+class LayerFile:
+    """What stands in a layer file.
 
-    :raises InvalidOption: for a file that does not exist, is not UTF-8, is neither ``.yaml``, ``.yml`` nor ``.toml``, or holds anything
-        but flat keys; all lines that are wrong at once.
+    :param values: key → text as written, or list of it; from TOML typed.
+    :param lines: key → line, where it is known.
+    :param errors: line → what is wrong with it; of the values, those of the lines that are right.
+    :param comment: what the comment at the head of the file says: why its values are what they are.
     """
-    readers = {".yaml": _read_yaml, ".yml": _read_yaml, ".toml": _read_toml}
-    if path.suffix not in readers:
-        raise InvalidOption("path", str(path), f"must end with one of {', '.join(readers)}")
+
+    values: dict[str, object]
+    lines: dict[str, int]
+    errors: dict[int, str]
+    comment: str
+
+    def origins(self, path: Path) -> dict[str, str]:
+        """Key → where it is set: ``site.yaml:3``."""
+        return {key: f"{path}:{self.lines[key]}" if key in self.lines else str(path) for key in self.values}
+
+
+def scan(path: Path) -> LayerFile:
+    """What stands in a layer file, right or wrong.
+
+    :raises InvalidOption: for a file that does not exist, is not UTF-8, is neither ``.yaml``, ``.yml`` nor ``.toml``, or is not TOML.
+    """
+    scanners = {".yaml": _scan_yaml, ".yml": _scan_yaml, ".toml": _scan_toml}
+    if path.suffix not in scanners:
+        raise InvalidOption("path", str(path), f"must end with one of {', '.join(scanners)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidOption("path", str(path), f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InvalidOption("path", str(path), "is not UTF-8 text") from None
-    return readers[path.suffix](path, text)
+    return scanners[path.suffix](path, text)
 
 
-def _read_yaml(path: Path, text: str) -> tuple[dict[str, object], dict[str, str]]:
+def read_file(path: Path) -> LayerFile:
+    """:func:`scan`, for a file that must be right.
+
+    :raises InvalidOption: as there, and naming all lines that are wrong at once.
+    """
+    file = scan(path)
+    if file.errors:
+        raise InvalidOption(
+            "path", str(path), "is not a layer file:\n  " + "\n  ".join(f"line {number}: {file.errors[number]}" for number in sorted(file.errors))
+        )
+    return file
+
+
+def _scan_yaml(_: Path, text: str) -> LayerFile:
     values: dict[str, object] = {}
     lines: dict[str, int] = {}
     errors: dict[int, str] = {}
@@ -78,10 +115,17 @@ def _read_yaml(path: Path, text: str) -> tuple[dict[str, object], dict[str, str]
         values[key], lines[key] = value, number
         if items is not None or pair["value"] in _NULL:
             opened[key] = [] if items is None else items
-    errors |= {lines[key]: f"{key} has no value; write one, or leave the key out" for key, found in opened.items() if not found}
-    if errors:
-        raise InvalidOption("path", str(path), "is not a layer file:\n  " + "\n  ".join(f"line {number}: {errors[number]}" for number in sorted(errors)))
-    return values, {key: f"{path}:{line}" for key, line in lines.items()}
+    for key in [key for key, found in opened.items() if not found]:
+        errors[lines[key]] = f"{key} has no value; write one, or leave the key out"
+        del values[key]
+    return LayerFile(values=values, lines=lines, errors=errors, comment=_comment(text))
+
+
+def _comment(text: str) -> str:
+    """The comment at the head, but for what it tells an editor."""
+    head = takewhile(lambda line: line.startswith("#") or line.rstrip() == "---", text.splitlines())
+    words = (line.lstrip("#").strip() for line in head if line.startswith("#"))
+    return " ".join(line for line in words if line and not _FOR_EDITORS.match(line))
 
 
 def _value(text: str | None) -> str | list[str] | None:
@@ -99,7 +143,7 @@ def _scalar(text: str) -> str:
     return text[1:-1].replace("''", "'") if text.startswith("'") else text
 
 
-def _read_toml(path: Path, text: str) -> tuple[dict[str, object], dict[str, str]]:
+def _scan_toml(path: Path, text: str) -> LayerFile:
     toml = _toml(path)
     try:
         values: dict[str, object] = toml.loads(text)
@@ -107,7 +151,9 @@ def _read_toml(path: Path, text: str) -> tuple[dict[str, object], dict[str, str]
         raise InvalidOption("path", str(path), f"is not TOML: {error}") from None
     if tables := [key for key, value in values.items() if isinstance(value, Mapping)]:
         raise InvalidOption("path", str(path), f"has tables ({', '.join(tables)}); layer files are flat: write every key at the top level")
-    return values, dict.fromkeys(values, str(path))
+    # Readers of TOML tell no lines. A flat file sets a key once, at the beginning of a line.
+    found = {match[1]: number for number, line in enumerate(text.splitlines(), start=1) if (match := _TOML_KEY.match(line))}
+    return LayerFile(values=values, lines={key: found[key] for key in values if key in found}, errors={}, comment=_comment(text))
 
 
 def _toml(path: Path) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import currentframe
 from pathlib import Path
 
 from sos_constructs.config.checks import RULES
@@ -20,6 +21,14 @@ def _copy(values: Mapping[str, object]) -> dict[str, object]:
     return dict(values)
 
 
+def _call_site() -> str:
+    """The line, outside this module and what attrs generates for it, that is making a layer."""
+    frame = currentframe()
+    while frame and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<attrs generated")):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+
 @frozen(eq=False)
 class Layer:
     """Values that replace those of the layers before it.
@@ -28,30 +37,33 @@ class Layer:
     :param values: key → value, typed (``timedelta(minutes=10)``, ``True``, ``["a", "b"]``) or as text.
     :param reason: why these values are what they are.
     :param origins: key → where it was written, for instance ``site.yaml:3``; filled by :meth:`from_file`.
+    :ivar site: where in Python the layer was made, ``/path/main.py:12``.
     """
 
     name: str
     values: Mapping[str, object] = field(converter=_copy)
     reason: str = field(default="", kw_only=True)
     origins: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
+    site: str = field(init=False, factory=_call_site)
 
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or not self.name.isprintable() or "," in self.name:
             raise InvalidOption("name", self.name, "must be printable text without a comma: it says where a value comes from")
 
     @classmethod
-    def from_file(cls, path: str | Path, *, name: str | None = None, reason: str = "") -> Layer:
+    def from_file(cls, path: str | Path, *, name: str | None = None, reason: str | None = None) -> Layer:
         """Read a YAML or TOML file with flat keys, as in the docs.
 
         :param path: a ``.yaml``, ``.yml`` or ``.toml`` file. Of YAML only what a flat file needs is read: ``KEY: value``, lists, comments.
         :param name: default: the file's name.
-        :param reason: why these values are what they are.
+        :param reason: why these values are what they are (default: what the comment at the head of the file says).
         :raises ValueError: naming the file and every line that is wrong.
         """
         from sos_constructs.config.files import read_file  # most apps have no layer files
 
-        values, origins = read_file(Path(path))
-        return cls(Path(path).name if name is None else name, values, reason=reason, origins=origins)
+        path = Path(path)
+        file = read_file(path)
+        return cls(path.name if name is None else name, file.values, reason=file.comment if reason is None else reason, origins=file.origins(path))
 
     def describe(self, key: str) -> str:
         """``layer 'site' (site.yaml:3)``: where this layer's value of the key comes from."""
@@ -65,6 +77,7 @@ class Assignment:
     :param layer: the layer's name; ``defaults`` for the catalogue's value.
     :param reason: the layer's reason; for the default the row's.
     :param origin: file and line, for layers from files.
+    :param site: where in Python the layer was made; empty for the default.
     """
 
     value: Value
@@ -72,6 +85,7 @@ class Assignment:
     layer: str
     reason: str
     origin: str = ""
+    site: str = ""
 
     def __str__(self) -> str:
         where = f"layer {self.layer!r}" if self.layer != DEFAULTS else "the default"
@@ -115,6 +129,23 @@ class Setting:
         return self.history[-2::-1]
 
 
+@frozen(eq=False, kw_only=True)
+class Problem:
+    """Something that is wrong in the layers.
+
+    :param message: what, and what to write instead.
+    :param keys: the keys it is about: one, or all that a broken rule reads.
+    :param layer: the layer that has it; ``None`` for a broken rule.
+    """
+
+    message: str
+    keys: tuple[str, ...]
+    layer: Layer | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.layer.describe(self.keys[0])}]" if self.layer else self.message
+
+
 def resolve(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None) -> dict[str, Setting]:
     """Every key of the catalogue with the value that the last layer gave it.
 
@@ -122,27 +153,35 @@ def resolve(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None =
     :raises InvalidOption: listing everything that is wrong in any layer: unknown keys, values that are not allowed, wired keys, broken rules.
     """
     layers = tuple(layers)
+    settings, problems = examine(catalogue, layers, wired)
+    if problems:
+        count = "an error" if len(problems) == 1 else f"{len(problems)} errors"
+        raise InvalidOption("layers", [layer.name for layer in layers], f"have {count}:\n  - " + "\n  - ".join(map(str, problems)))
+    return settings
+
+
+def examine(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None) -> tuple[dict[str, Setting], list[Problem]]:
+    """:func:`resolve`, but problems are returned, beside the settings as far as they could be read.
+
+    :raises InvalidOption: when what was given are not layers with names of their own.
+    """
+    layers = tuple(layers)
     _check_layers(layers, (DEFAULTS, wired.name) if wired else (DEFAULTS,))
     histories = {name: [_assign(key, key.default, DEFAULTS, key.reason)] for name, key in catalogue.keys.items()}
-    errors: list[str] = []
-    broken: set[str] = set()
+    problems: list[Problem] = []
     for layer in (*layers, *((wired,) if wired else ())):
         for name, value in layer.values.items():
             taken = wired is not None and layer is not wired and name in wired.values
             try:
                 if wired and taken:
                     raise InvalidOption(name, value, f"is already {wired.reason}; leave it out of the layer, or wire nothing")
-                assignment = _assign(catalogue.key(name), value, layer.name, layer.reason, layer.origins.get(name, ""))
+                assignment = _assign(catalogue.key(name), value, layer.name, layer.reason, layer.origins.get(name, ""), layer.site)
                 histories[name].append(assignment)
             except InvalidOption as error:
-                broken.add(name)
-                errors.append(f"{error} [{layer.describe(name)}]")
+                problems.append(Problem(message=str(error), keys=(name,), layer=layer))
     settings = {name: Setting(key=catalogue.key(name), history=tuple(history)) for name, history in histories.items()}
-    errors += _broken_rules({name: setting for name, setting in settings.items() if name not in broken})
-    if errors:
-        count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise InvalidOption("layers", [layer.name for layer in layers], f"have {count}:\n  - " + "\n  - ".join(errors))
-    return settings
+    broken = {key for problem in problems for key in problem.keys}
+    return settings, problems + _broken_rules({name: setting for name, setting in settings.items() if name not in broken})
 
 
 def _check_layers(layers: Sequence[object], reserved: Sequence[str]) -> None:
@@ -153,12 +192,15 @@ def _check_layers(layers: Sequence[object], reserved: Sequence[str]) -> None:
         raise InvalidOption("layers", names, f"must have names of their own, other than {' and '.join(reserved)}; taken: {', '.join(twice)}")
 
 
-def _broken_rules(settings: Mapping[str, Setting]) -> list[str]:
+def _broken_rules(settings: Mapping[str, Setting]) -> list[Problem]:
     """Violations of the rules whose keys are all there, in words."""
     broken = [rule for rule in RULES if settings.keys() >= set(rule.keys) and not rule.holds(*(settings[key].value for key in rule.keys))]
-    return [f"{', '.join(f'{key}={settings[key].history[-1]}' for key in rule.keys)}: {rule.demand} [rule {rule.id}]" for rule in broken]
+    return [
+        Problem(message=f"{', '.join(f'{key}={settings[key].history[-1]}' for key in rule.keys)}: {rule.demand} [rule {rule.id}]", keys=rule.keys)
+        for rule in broken
+    ]
 
 
-def _assign(key: Key, value: object, layer: str, reason: str, origin: str = "") -> Assignment:
+def _assign(key: Key, value: object, layer: str, reason: str, origin: str = "", site: str = "") -> Assignment:
     typed, text = key.read(value)
-    return Assignment(value=typed, text=text, layer=layer, reason=reason, origin=origin)
+    return Assignment(value=typed, text=text, layer=layer, reason=reason, origin=origin, site=site)

@@ -31,6 +31,7 @@ class Key:
     :param default: the production value, typed or as text.
     :param doc: what it does, in one sentence.
     :param reason: why the default is what it is: :data:`REQUIREMENT`, :data:`YOURS`, or the consideration behind it.
+    :param deprecated: if the key is going away: since when and what to set instead, in words that follow on "is deprecated".
     """
 
     name: str
@@ -38,6 +39,7 @@ class Key:
     default: object
     doc: str
     reason: str
+    deprecated: str = field(default="", kw_only=True)
 
     @property
     def unit(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from sos_constructs.config.files import _read_yaml, read_file
+from sos_constructs.config.files import LayerFile, _scan_yaml, read_file, scan
 from sos_constructs.errors import InvalidOption
 
 import pytest
@@ -36,10 +36,15 @@ EMPTY: ""
 """
 
 
+def yaml_file(text: str) -> LayerFile:
+    return _scan_yaml(Path("x.yaml"), text)
+
+
 def test_scalars_stay_the_text_that_was_written(tmp_path: Path) -> None:
     path = tmp_path / "eu.yaml"
     path.write_text(EXAMPLE)
-    read, origins = read_file(path)
+    file = read_file(path)
+    read, origins = file.values, file.origins(path)
     assert read == {
         "APP_PUBLIC_URL": "https://eu.sos-app.example/#top",
         "LOG_LEVEL": "debug",
@@ -63,7 +68,7 @@ def test_scalars_stay_the_text_that_was_written(tmp_path: Path) -> None:
 def test_windows_line_ends_and_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "site.yml"
     path.write_bytes(b"\xef\xbb\xbfLOG_LEVEL: debug\r\nTZ: UTC\r\n")
-    assert read_file(path)[0] == {"LOG_LEVEL": "debug", "TZ": "UTC"}
+    assert read_file(path).values == {"LOG_LEVEL": "debug", "TZ": "UTC"}
 
 
 def test_every_wrong_line_is_named_at_once(tmp_path: Path) -> None:
@@ -87,6 +92,28 @@ def test_every_wrong_line_is_named_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_scan_keeps_what_is_right(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("LOG_LEVEL: debug\nTZ:\nNESTED: {a: 1}\nLOG_FORMAT: json\n")
+    file = scan(path)
+    assert file.values == {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
+    assert sorted(file.errors) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "comment"),
+    [
+        ("# the EU region:\n#   its names\n\n# not this\nTZ: UTC\n", "the EU region: its names"),
+        ("# yaml-language-server: $schema=overlay.schema.json\n---\n# load test\nTZ: UTC\n", "load test"),
+        ("# SPDX-License-Identifier: Apache-2.0\nTZ: UTC\n", ""),
+        ("TZ: UTC\n# not this\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_comment_at_the_head_says_why(text: str, comment: str) -> None:
+    assert yaml_file(text).comment == comment
+
+
 TEXT = st.text(alphabet="aA0 :#,-[]{}'\"\\&*!|>%@`?~.\t_/=<é\x85\u2028\n", max_size=12)
 LINES = st.lists(
     st.one_of(
@@ -102,11 +129,8 @@ LINES = st.lists(
 
 @given(LINES)
 def test_what_the_reader_takes_is_yaml_and_means_the_same_to_pyyaml(text: str) -> None:
-    try:
-        read, _ = _read_yaml(Path("x.yaml"), text)
-    except InvalidOption:
-        return
-    assert read == (yaml.load(text, Loader=yaml.BaseLoader) or {})
+    file = yaml_file(text)
+    assert file.errors or file.values == (yaml.load(text, Loader=yaml.BaseLoader) or {})
 
 
 PRINTABLE = st.text(max_size=8).filter(str.isprintable)
@@ -123,17 +147,15 @@ def test_any_printable_text_can_be_written_in_quotes(values: dict[str, str | lis
         f"{key}: {quoted(value)}\n" if isinstance(value, str) else f"{key}:\n" + "".join(f"- {quoted(item)}\n" for item in value)
         for key, value in values.items()
     )
-    assert _read_yaml(Path("x.yaml"), flow)[0] == _read_yaml(Path("x.yaml"), block)[0] == values
+    assert yaml_file(flow).values == yaml_file(block).values == values
 
 
 @pytest.mark.skipif(not (importlib.util.find_spec("tomllib") or importlib.util.find_spec("tomli")), reason="no TOML reader in this Python")
 def test_toml(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text('LOG_LEVEL = "debug"\nRETRY_STATUS_CODES = [429, 503]\nLOG_FILE_ENABLED = true\n')
-    assert read_file(path) == (
-        {"LOG_LEVEL": "debug", "RETRY_STATUS_CODES": [429, 503], "LOG_FILE_ENABLED": True},
-        dict.fromkeys(("LOG_LEVEL", "RETRY_STATUS_CODES", "LOG_FILE_ENABLED"), str(path)),
-    )
+    assert read_file(path).values == {"LOG_LEVEL": "debug", "RETRY_STATUS_CODES": [429, 503], "LOG_FILE_ENABLED": True}
+    assert read_file(path).origins(path) == {"LOG_LEVEL": f"{path}:1", "RETRY_STATUS_CODES": f"{path}:2", "LOG_FILE_ENABLED": f"{path}:3"}
     path.write_text("A = 1\nA = 2\n")
     with pytest.raises(InvalidOption, match=r"site\.toml' is not TOML: .*line 2"):
         read_file(path)

@@ -41,6 +41,21 @@ def test_the_last_layer_holds_and_every_value_knows_its_history(tmp_path: Path) 
     assert str(setting.history[-1]) == f"warn (layer 'eu.yaml', {path}:2)"
 
 
+def test_a_layer_knows_the_line_that_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "eu.yaml"
+    path.write_text("# the EU region\nTZ: UTC\n")
+    first = test_a_layer_knows_the_line_that_made_it.__code__.co_firstlineno
+    layers = [
+        Layer("a", {"TZ": "UTC"}),
+        Layer.from_file(path),
+    ]
+    assert [layer.site for layer in layers] == [f"{__file__}:{first + line}" for line in (5, 6)]
+    assert resolve(SOS, layers[:1])["TZ"].history[-1].site == layers[0].site
+    assert resolve(SOS, layers[:1])["TZ"].history[0].site == ""
+    assert layers[1].reason == "the EU region"
+    assert Layer.from_file(path, reason="").reason == ""
+
+
 def test_python_yaml_and_toml_layers_mean_the_same(tmp_path: Path) -> None:
     pytest.importorskip("tomllib", reason="TOML needs Python 3.11")
     (tmp_path / "a.yaml").write_text("SESSION_TIMEOUT_MINUTES: 120\nRETRY_STATUS_CODES: [429, 503]\nHSTS_ENABLED: false\nOTEL_TRACES_SAMPLER_ARG: 0.5\n")
