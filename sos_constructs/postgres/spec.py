@@ -11,7 +11,7 @@ from typing import Literal
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
-from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, Names
+from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
 from sos_constructs.postgres.settings import check_parameters
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
 from sos_constructs.secrets.handles import SecretHandle
@@ -183,6 +183,8 @@ class Spec:
     def check(self) -> Spec:
         """Return the spec itself, or raise :class:`InvalidOption` for the first option that cannot work."""
         rules.dns_label("name", self.name, at_most=MAX_NAME)
+        if self.name.endswith(TAKEN_SUFFIXES):
+            raise InvalidOption("name", self.name, f"must not end in {', '.join(TAKEN_SUFFIXES)}: objects of two installations could meet in one name")
         rules.dns_label("namespace", self.namespace)
         if type(self.instances) is not int or not 1 <= self.instances <= MAX_MEMBERS:
             raise InvalidOption("instances", self.instances, f"must be from 1 to {MAX_MEMBERS}; 3 is the least that survives a failure without loss")
