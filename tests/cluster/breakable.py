@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import kube
-
 import attrs
+
+from tests.cluster import kube
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOL = Path(os.environ.get("SOS_CLUSTER_TOOL") or ROOT.parent / "shared" / "cluster" / "cluster.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +15,9 @@ import main
 
 NAMESPACE = "sos-app"
 LEDGER_DATABASE = "emergency"
+CLIENT_LABELS = {"app.kubernetes.io/name": "sos-cluster-test"}
+LEDGER_LABELS = {**CLIENT_LABELS, "app.kubernetes.io/component": "ledger"}
+LEDGER_SELECTOR = ",".join(f"{key}={value}" for key, value in LEDGER_LABELS.items())
 LEDGER = Path(__file__).with_name("ledger.py")
 
 
@@ -52,7 +54,7 @@ def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str,
     containers.append(_container("readonly", image, env=db.database(databases[0]).libpq_env(readonly=True), command=["sleep", "infinity"]))
     dsn = db.database(databases[0]).dsn_env()
     containers.append(_container("dsn", image, env=dsn, command=["sleep", "infinity"]))
-    emit(chart, _pod(name, namespace, image, containers))
+    emit(chart, _pod(name, namespace, image, CLIENT_LABELS, containers))
     return _synth_last(chart, 1)
 
 
@@ -67,9 +69,14 @@ def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, 
     ]
     container = _container("ledger", image, env=env, command=["python3", "-u", "/opt/ledger/ledger.py"])
     container["volumeMounts"].append({"mountPath": "/opt/ledger", "name": "script", "readOnly": True})
-    script = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"ledger.py": LEDGER.read_text()}}
+    script = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"labels": LEDGER_LABELS, "name": name, "namespace": namespace},
+        "data": {"ledger.py": LEDGER.read_text()},
+    }
     emit(chart, script)
-    emit(chart, _pod(name, namespace, image, [container], {"configMap": {"name": name}, "name": "script"}))
+    emit(chart, _pod(name, namespace, image, LEDGER_LABELS, [container], {"configMap": {"name": name}, "name": "script"}))
     return _synth_last(chart, 2)
 
 
@@ -95,12 +102,12 @@ def _container(name: str, image: ImageProfile, *, env: list[dict[str, Any]], com
     }
 
 
-def _pod(name: str, namespace: str, image: ImageProfile, containers: list[dict[str, Any]], *volumes: dict[str, Any]) -> dict[str, Any]:
+def _pod(name: str, namespace: str, image: ImageProfile, labels: dict[str, str], containers: list[dict[str, Any]], *volumes: dict[str, Any]) -> dict[str, Any]:
     away = {"podAffinityTerm": {"labelSelector": {"matchLabels": {"role": "primary"}}, "topologyKey": "kubernetes.io/hostname"}, "weight": 100}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"labels": {"app.kubernetes.io/name": "sos-cluster-test"}, "name": name, "namespace": namespace},
+        "metadata": {"labels": labels, "name": name, "namespace": namespace},
         "spec": {
             # its node must not be the one that a drill breaks
             "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [away]}},

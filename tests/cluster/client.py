@@ -6,10 +6,10 @@ import json
 import time
 from typing import Any
 
+import attrs
+
 from tests.cluster import chart, kube
 from tests.cluster.installation import Installation
-
-import attrs
 
 Ranges = dict[int, list[tuple[int, int]]]
 
@@ -38,8 +38,9 @@ class Outcome:
         fresh = self.summary["fresh"]
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(fresh["reasons"].items()))
         when = f" from {fresh['first']:+.1f} s to {fresh['last']:+.1f} s after the first new row: {reasons}" if fresh["failed"] else ""
+        gaps = " + ".join(f"{length:.1f}" for _, length in self.summary["gaps"]) or f"{self.summary['write_gap']:.2f}"
         return (
-            f"{what}: write gap {self.summary['write_gap']:.1f} s, {self.summary['rows']} rows acknowledged, {self.lost} lost, {self.extra} extra, "
+            f"{what}: write gap {gaps} s, {self.summary['rows']} rows acknowledged, {self.lost} lost, {self.extra} extra, "
             f"{len(self.servers)} server(s), fresh connections {fresh['failed']} of {fresh['tried']} failed{when}"
         )
 
@@ -48,6 +49,8 @@ class Ledger:
     """One run of the client in a pod of its own."""
 
     def __init__(self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE) -> None:
+        stale = ("delete", "pods,configmaps", "-n", installation.namespace, "-l", chart.LEDGER_SELECTOR, "--now", "--wait=false")
+        kube.kubectl(*stale)  # of a run that failed: it would go on writing
         self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
         kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database))
         self.wait("has written", lambda status: status["rows"] >= 20 and status["fresh"] > 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import pytest
+
 from tests.cluster import breakable, chart, deploy, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.installation import Installation
-
-import pytest
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_exception_interact(node: pytest.Item, report: pytest.TestReport) -> None:
+def pytest_exception_interact(node: pytest.Item, report: pytest.TestReport | pytest.CollectReport) -> None:
     """What the cluster looks like when something failed."""
     if not isinstance(report, pytest.TestReport):
         return

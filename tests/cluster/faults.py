@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from tests.cluster import kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, Outcome, compare
 from tests.cluster.installation import Installation
-
-import attrs
 
 Heal = Callable[[], object]
 
@@ -85,7 +85,7 @@ def _cut(installation: Installation, primary: str, tool: Breakable) -> Heal:
 def _crash_replica(installation: Installation, primary: str, tool: Breakable) -> Heal:
     others = {installation.node_of(pod) for pod in installation.pod_names if pod != primary}
     clients = kube.items("pods", "-n", installation.namespace, "-l", "app.kubernetes.io/name=sos-cluster-test")
-    node = sorted(others - {pod["spec"]["nodeName"] for pod in clients if pod["status"]["phase"] == "Running"})[0]
+    node = min(others - {pod["spec"]["nodeName"] for pod in clients if pod["status"]["phase"] == "Running"})
     tool.do("crash", node)
     return lambda: tool.do("heal", node)
 
@@ -103,6 +103,8 @@ CRASH = Fault(name="primary's node crashed", strike=_crash, breaks_node=True)
 CUT = Fault(name="primary's node cut from the network", strike=_cut, breaks_node=True)
 FREEZE_API = Fault(name="API server frozen for 60 s", strike=_freeze_api, breaks_node=True)
 CRASH_REPLICA = Fault(name="a replica's node crashed", strike=_crash_replica, breaks_node=True)
+
+ALL = (DELETE, KILL, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA)
 
 
 def drill(installation: Installation, fault: Fault, tool: Breakable | None = None) -> Outcome:

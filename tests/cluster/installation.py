@@ -7,9 +7,10 @@ import subprocess
 from typing import Any
 
 from sos_constructs import ImageProfile
-from tests.cluster import kube
 
 import attrs
+
+from tests.cluster import kube
 
 ASK_PATRONI = "import urllib.request; print(urllib.request.urlopen('http://localhost:8008/cluster', timeout=3).read().decode())"
 
@@ -34,7 +35,9 @@ class Installation:
 
     def exec(self, pod: str, *command: str, container: str = "postgres", stdin: str | None = None, seconds: float = 10) -> str:
         """Run a program in a pod and return what it printed."""
-        return kube.kubectl("exec", *(["-i"] if stdin is not None else []), "-n", self.namespace, pod, "-c", container, "--", *command, stdin=stdin, seconds=seconds)
+        return kube.kubectl(
+            "exec", *(["-i"] if stdin is not None else []), "-n", self.namespace, pod, "-c", container, "--", *command, stdin=stdin, seconds=seconds
+        )
 
     def try_exec(self, pod: str, *command: str, container: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a program that may fail."""
@@ -98,7 +101,10 @@ class Installation:
         """Pods that the Service sends connections to: the ready ones of its EndpointSlices."""
         slices = kube.items("endpointslices", "-n", self.namespace, "-l", f"kubernetes.io/service-name={service}")
         return sorted(
-            endpoint["targetRef"]["name"] for each in slices for endpoint in each.get("endpoints") or [] if endpoint.get("conditions", {}).get("ready") is not False
+            endpoint["targetRef"]["name"]
+            for each in slices
+            for endpoint in each.get("endpoints") or []
+            if endpoint.get("conditions", {}).get("ready") is not False
         )
 
     def lives(self) -> dict[str, tuple[str, dict[str, int]]]:

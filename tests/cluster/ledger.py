@@ -34,7 +34,8 @@ CREATE = "CREATE TABLE IF NOT EXISTS ledger (run text, writer int, seq bigint, P
 REASONS = {
     "read-only": r"read-only|in recovery",
     "refused": r"refused|No route|unreachable|reset by peer",
-    "timeout": r"timeout|timed out|no answer",
+    "no answer": r"no answer",
+    "timeout": r"timeout|timed out",
     "shutdown": r"shutting down|starting up|terminating connection|closed the connection|not yet accepting",
     "name": r"could not translate host",
     "login": r"authentication failed|permission denied",
@@ -53,6 +54,7 @@ class Book:
         self.start = self.last = time.monotonic()
         self.ranges: dict[int, list[list[int]]] = {}
         self.gaps: list[tuple[float, float]] = []
+        self.largest = (0.0, 0.0)
         self.servers: list[list[object]] = []
         self.errors: Counter[str] = Counter()
         self.probes: list[tuple[float, str]] = []
@@ -62,8 +64,8 @@ class Book:
         with self.lock:
             now = time.monotonic()
             if writer != PROBE:
-                if self.count and now - self.last > NOTABLE_GAP:
-                    self.gaps.append((self.last - self.start, now - self.last))
+                if self.count:
+                    self._gap(now)
                 self.last = now
                 self.count += 1
             ranges = self.ranges.setdefault(writer, [])
@@ -73,6 +75,12 @@ class Book:
                 ranges.append([seq, seq])
             if not self.servers or self.servers[-1][0] != server:
                 self.servers.append([server, round(now - self.start, 3)])
+
+    def _gap(self, now: float) -> None:
+        gap = (self.last - self.start, now - self.last)
+        self.largest = max(self.largest, gap, key=lambda each: each[1])
+        if gap[1] > NOTABLE_GAP:
+            self.gaps.append(gap)
 
     def failed(self, reason: str) -> None:
         with self.lock:
@@ -92,16 +100,15 @@ class Book:
     def summary(self) -> dict[str, object]:
         with self.lock:
             end = time.monotonic()
-            gaps = self.gaps + ([(self.last - self.start, end - self.last)] if end - self.last > NOTABLE_GAP else [])
-            largest = max(gaps, key=lambda gap: gap[1], default=(0.0, 0.0))
-            resumed = sum(largest)
+            self._gap(end)
+            resumed = sum(self.largest)
             failed = [(at - resumed, reason) for at, reason in self.probes if reason]
             return {
                 "acknowledged": {str(writer): ranges for writer, ranges in sorted(self.ranges.items())},
                 "rows": self.count,
                 "seconds": round(end - self.start, 3),
-                "gaps": [[round(at, 3), round(length, 3)] for at, length in gaps],
-                "write_gap": round(largest[1], 3),
+                "gaps": [[round(at, 3), round(length, 3)] for at, length in self.gaps],
+                "write_gap": round(self.largest[1], 3),
                 "servers": self.servers,
                 "errors": dict(self.errors),
                 "fresh": {
@@ -129,7 +136,8 @@ class Session:
 
     def ask(self, sql: str) -> str:
         """The one line that the statement answers."""
-        assert self.psql.stdin and self.psql.stdout
+        assert self.psql.stdin
+        assert self.psql.stdout
         try:
             self.psql.stdin.write(sql.encode() + b"\n")
         except OSError:

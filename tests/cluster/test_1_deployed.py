@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import yaml
+
 from tests.cluster import chart, deploy, kube
 from tests.cluster.breakable import ROOT
 from tests.cluster.installation import Installation
-
-import pytest
-import yaml
 
 SCRATCH = "sos-dry-run"
 UPSTREAM_CRDS = Path(os.environ.get("SOS_UPSTREAM_CRDS") or ROOT.parent / "shared" / "crds")
@@ -86,7 +86,9 @@ def test_what_is_written_through_one_service_is_read_through_the_other(installat
     assert psql(installation, "readonly", "-c", "SELECT pg_is_in_recovery()") == "t"
     kube.poll("the row on the replicas", lambda: psql(installation, "readonly", "-c", f"SELECT count(*) FROM note WHERE at = '{mark}'") == "1", 30)
     assert "read-only" in psql(installation, "readonly", "-c", "INSERT INTO note VALUES (now())")
-    shell = installation.try_exec("client", "sh", "-c", f"{installation.image.bin_dir}/psql -XAt -d \"$DATABASE_URL\" -c 'SELECT current_database()'", container="dsn")
+    shell = installation.try_exec(
+        "client", "sh", "-c", f"{installation.image.bin_dir}/psql -XAt -d \"$DATABASE_URL\" -c 'SELECT current_database()'", container="dsn"
+    )
     assert shell.stdout.strip() == "auth", shell.stderr
 
 
@@ -115,7 +117,7 @@ def test_exporter_patroni_and_agent_serve_metrics(installation: Installation):
         assert f"sos_pg_postmaster_in_recovery {int(pod != primary)}" in re.sub(r"\{[^}]*\}", "", "\n".join(exported))
         log = kube.kubectl("logs", "-n", installation.namespace, pod, "-c", "postgres-exporter").splitlines()
         assert [event["msg"] for event in map(json.loads, log) if event["level"] == "ERROR" and "connect" not in str(event)] == []
-        assert f"patroni_primary{{scope=\"postgres-patroni\",name=\"{pod}\"}} {int(pod == primary)}" in fetch(installation, pod, 8008)
+        assert f'patroni_primary{{scope="postgres-patroni",name="{pod}"}} {int(pod == primary)}' in fetch(installation, pod, 8008)
         agent = fetch(installation, pod, 8009)
         steps = dict(re.findall(r'^sos_agent_reconcile_success\{step="(\w+)"\} (\d)$', agent, re.MULTILINE))
         assert steps, agent
@@ -203,5 +205,3 @@ def test_the_service_account_may_do_its_work_and_nothing_else(installation: Inst
         assert not can(installation, verb, what), f"{verb} {what}"
     assert not can(installation, "list", "pods", "-A")
     assert json.loads(kube.kubectl("get", "pod", "postgres-0", "-n", installation.namespace, "-o", "json"))["spec"]["automountServiceAccountToken"] is False
-
-

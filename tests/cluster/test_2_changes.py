@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from sos_constructs import DATABASES, Database
+
+import pytest
+
 from tests.cluster import chart, deploy, kube
 from tests.cluster.client import Ledger
 from tests.cluster.faults import assert_kept, wait_rollout
 from tests.cluster.installation import Installation
-
-import pytest
 
 ARRIVES_SECONDS = 240
 """The kubelet brings a changed mount within about 90 s, the agent acts 5 s later."""
@@ -135,7 +136,15 @@ def test_the_clusters_own_passwords_are_replaced_without_a_restart(installation:
 def test_a_setting_that_needs_a_restart_rolls_the_pods(installation: Installation, figure: list[str], max_connections: int):
     installation.wait_healthy()
     before, ledger = installation.lives(), Ledger(installation, "rollout")
-    annotation = ("get", "statefulset", "postgres", "-n", installation.namespace, "-o", r"jsonpath={.spec.template.metadata.annotations.sos-constructs/restart-checksum}")
+    annotation = (
+        "get",
+        "statefulset",
+        "postgres",
+        "-n",
+        installation.namespace,
+        "-o",
+        r"jsonpath={.spec.template.metadata.annotations.sos-constructs/restart-checksum}",
+    )
     checksum = kube.kubectl(*annotation)
     kube.apply(chart.reference(parameters={"max_connections": max_connections}))
     assert kube.kubectl(*annotation) != checksum
@@ -160,6 +169,8 @@ def test_a_setting_that_needs_a_restart_rolls_the_pods(installation: Installatio
 
 def test_back_to_what_dist_says(installation: Installation):
     kube.kubectl("apply", "-f", str(deploy.APP))
-    kube.poll("work_mem as declared", lambda: all(installation.sql(pod, "SHOW work_mem") == [["4MB"]] for pod in installation.pod_names), ARRIVES_SECONDS, pause=3)
+    kube.poll(
+        "work_mem as declared", lambda: all(installation.sql(pod, "SHOW work_mem") == [["4MB"]] for pod in installation.pod_names), ARRIVES_SECONDS, pause=3
+    )
     primary = installation.wait_healthy()
     assert installation.sql(primary, "SELECT count(*) FROM entry", "orders") == [["0"]], "a database that is no longer declared must stay"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cluster import faults
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger
 from tests.cluster.faults import Fault, assert_kept, drill
 from tests.cluster.installation import Installation
-
-import pytest
 
 
 @pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.FORCE_DELETE], ids=lambda fault: fault.name)

@@ -1,0 +1,174 @@
+"""What `make bench` runs: start-up against an empty cdk8s app, cost per object, and with --cluster the write gap of every fault.
+
+Figures go into docs/benchmarks.md, between markers; what was not measured this time stays as it is. --cluster breaks members, and nodes
+where a breakable cluster is known, of the reference app on the cluster of the current kubeconfig.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+GOAL = 1.15
+"""Start-up of the reference app over that of an empty one, at most."""
+ENVIRONMENTS = (1, 10, 100)
+
+EMPTY_APP = "import cdk8s; app = cdk8s.App(); cdk8s.Chart(app, 'empty'); app.synth()"
+
+ENVIRONMENTS_APP = """
+import json, pathlib, re, sys, time
+sys.path.insert(0, {root!r})
+import main
+import cdk8s
+from constructs import Construct
+app = cdk8s.App()
+began = time.perf_counter()
+for number in range({count}):
+    main.build(Construct(app, f"environment-{{number}}"))
+built = time.perf_counter()
+app.synth()
+done = time.perf_counter()
+objects = sum(len(re.findall(r"^kind: ", file.read_text(), re.M)) for file in pathlib.Path(app.outdir).rglob("*.yaml"))
+print(json.dumps({{"objects": objects, "build": built - began, "synth": done - built}}))
+"""
+
+NEW_PAGE = """# Benchmarks
+
+Made by `make bench`; figures of one machine, for comparison and not as a promise.
+"""
+
+
+def run_python(code_or_file: list[str], output: str) -> tuple[float, str]:
+    """Seconds of the whole process, and what it printed."""
+    environment = os.environ | {"CDK8S_OUTDIR": output, "JSII_NODE": node()}
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, *code_or_file], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        sys.exit(done.stderr)
+    return seconds, done.stdout
+
+
+def node() -> str:
+    """The Node that the library chooses, so that both sides of a pair run on the same."""
+    ask = "import os, sos_constructs; print(os.environ.get('JSII_NODE', ''))"
+    shown = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    return shown.stdout.strip() or "node"
+
+
+def startup(pairs: int) -> str:
+    """Pairs of an empty app and ours, one after the other, so that a busy machine slows both."""
+    empty, ours = [], []
+    with tempfile.TemporaryDirectory() as output:
+        for _ in range(pairs + 1):
+            empty.append(run_python(["-c", EMPTY_APP], output)[0])
+            ours.append(run_python(["main.py"], output)[0])
+    empty, ours = empty[1:], ours[1:]  # the first pair fills caches
+    ratios = [mine / theirs for mine, theirs in zip(ours, empty, strict=True)]
+    best = min(ours) / min(empty)
+    table = [
+        "| whole process | min | median |",
+        "|---|---|---|",
+        f"| empty cdk8s app | {min(empty):.3f} s | {statistics.median(empty):.3f} s |",
+        f"| main.py | {min(ours):.3f} s | {statistics.median(ours):.3f} s |",
+        f"| ratio | {best:.2f} | {statistics.median(ratios):.2f} (pair by pair; {min(ratios):.2f} to {max(ratios):.2f}) |",
+        "",
+        f"{pairs} pairs; goal: at most {GOAL}.",
+    ]
+    return "\n".join(table)
+
+
+def objects() -> str:
+    """Environments of the reference app in one process."""
+    rows = ["| environments | objects | build | synth | per object |", "|---|---|---|---|---|"]
+    for count in ENVIRONMENTS:
+        with tempfile.TemporaryDirectory() as output:
+            _, printed = run_python(["-c", ENVIRONMENTS_APP.format(root=str(ROOT), count=count)], output)
+        figures = json.loads(printed.splitlines()[-1])
+        total = figures["build"] + figures["synth"]
+        rows.append(f"| {count} | {figures['objects']} | {figures['build']:.2f} s | {figures['synth']:.2f} s | {1000 * total / figures['objects']:.2f} ms |")
+    return "\n".join(rows)
+
+
+def cluster(rounds: int, only: str) -> str:
+    """Every fault so many times, on the reference app; deployed for it unless it is there already."""
+    from tests.cluster import breakable, chart, deploy, faults, kube
+
+    os.environ["PATH"] += os.pathsep + str(breakable.HOME / "bin")
+    found = breakable.find()
+    tool = None if isinstance(found, str) else found
+    ours = kube.run("get", "namespace", chart.NAMESPACE).returncode != 0
+    installation = deploy.deploy() if ours else deploy.installed()
+    installation.wait_healthy()
+    chosen = [fault for fault in faults.ALL if re.search(only, fault.name) and (tool or not fault.breaks_node)]
+    rows = [
+        "| fault | rounds | write gap min | median | max | fresh connections fail until (median) | acknowledged | lost |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for fault in chosen:
+        gaps, until, acknowledged, lost = [], [], 0, 0
+        for number in range(rounds):
+            outcome = faults.drill(installation, fault, tool)
+            print(f"{number + 1}/{rounds} {outcome.line(fault.name)}", flush=True)
+            gaps.append(outcome.summary["write_gap"])
+            until.append(outcome.summary["fresh"]["last"] or 0.0)
+            acknowledged += outcome.summary["rows"]
+            lost += outcome.lost
+        shown = " | ".join(f"{value:.2f} s" for value in (min(gaps), statistics.median(gaps), max(gaps)))
+        rows.append(f"| {fault.name} | {rounds} | {shown} | {statistics.median(until):+.1f} s | {acknowledged:,} | {lost} |")
+    version = json.loads(kube.kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
+    skipped = f" Nodes were not broken: {found}." if isinstance(found, str) else ""
+    if ours:
+        deploy.remove(chart.NAMESPACE, tool)
+    note = (
+        f"Kubernetes {version}, {len(installation.pod_names)} members, 4 writers with a 3 s time-out through `postgres-service`, a fresh connection every 0.25 s. "
+        "A gap is the longest time without an acknowledged row; fresh connections: the last failure, relative to the first row after the gap."
+    )
+    return "\n".join([*rows, "", note + skipped])
+
+
+def publish(section: str, command: str, text: str) -> None:
+    """Replace one section of the page, or add it."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else NEW_PAGE
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    body = f"<!-- {section} -->\n`{command}` ({machine})\n\n{text}\n<!-- /{section} -->"
+    pattern = re.compile(rf"<!-- {section} -->.*<!-- /{section} -->", re.DOTALL)
+    page = pattern.sub(lambda _: body, page) if pattern.search(page) else f"{page.rstrip()}\n\n## {TITLES[section]}\n\n{body}\n"
+    PAGE.write_text(page, encoding="utf-8")
+    print(f"\n{TITLES[section]}\n\n{text}", flush=True)
+
+
+TITLES = {"startup": "Start-up", "objects": "Cost per object", "cluster": "Faults"}
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=10, help="pairs of start-ups (default: %(default)s)")
+    parser.add_argument("--cluster", action="store_true", help="break the reference app on the current cluster, and measure nothing else")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of every fault (default: %(default)s)")
+    parser.add_argument("--only", default="", help="regular expression: only these faults")
+    arguments = parser.parse_args()
+    command = shlex.join(["python", "tools/bench.py", *sys.argv[1:]])
+    sys.path.insert(0, str(ROOT))
+    if arguments.cluster:
+        publish("cluster", command, cluster(arguments.rounds, arguments.only))
+        return
+    publish("startup", command, startup(arguments.pairs))
+    publish("objects", command, objects())
+
+
+if __name__ == "__main__":
+    main()
