@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         PrometheusOperator,
         Resources,
     )
-    from sos_constructs.secrets import ExistingSecrets, SecretHandle, SosSecrets, TemplateSecrets
+    from sos_constructs.secrets import ExistingSecrets, SealedSecrets, SecretHandle, SosSecrets, TemplateSecrets
 
 if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command line handles files and needs no Node
     _node.choose()
@@ -45,6 +45,7 @@ __all__ = [
     "PatroniTiming",
     "PrometheusOperator",
     "Resources",
+    "SealedSecrets",
     "SecretHandle",
     "SosConfig",
     "SosNamespace",
@@ -55,7 +56,7 @@ __all__ = [
 _HOME = {
     "config": ("Layer", "SosConfig"),
     "foundation": ("SosNamespace",),
-    "secrets": ("ExistingSecrets", "SecretHandle", "SosSecrets", "TemplateSecrets"),
+    "secrets": ("ExistingSecrets", "SealedSecrets", "SecretHandle", "SosSecrets", "TemplateSecrets"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

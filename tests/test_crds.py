@@ -81,9 +81,12 @@ def test_the_typed_classes_find_faults_too(manifest: dict[str, Any], path: str, 
         crds.typed_second_opinion(broken(manifest, path, value))
 
 
-@pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])
-def test_our_schemas_are_a_part_of_upstreams(kind: str):
-    found = crds.schemas("monitoring.coreos.com/v1", kind)
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [("monitoring.coreos.com/v1", "PodMonitor"), ("monitoring.coreos.com/v1", "PrometheusRule"), ("bitnami.com/v1alpha1", "SealedSecret")],
+)
+def test_our_schemas_are_a_part_of_upstreams(api_version: str, kind: str):
+    found = crds.schemas(api_version, kind)
     if len(found) < 2:
         pytest.skip(f"no upstream definitions in {crds.UPSTREAM} (SOS_UPSTREAM_CRDS)")
     ours, upstream = found.values()

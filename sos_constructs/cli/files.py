@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -37,10 +38,20 @@ def may_be_committed(path: Path) -> bool:
 
 def write_private(path: Path, text: str) -> None:
     """Replace ``path`` by a file with mode 0600, all at once: after a crash the old content is there, or the new."""
+    _replace(path.resolve(), text, 0o600)
+
+
+def write_public(path: Path, text: str) -> None:
+    """Replace ``path``, which holds nothing secret, all at once. Its mode stays; a new file gets 0644."""
     target = path.resolve()
+    _replace(target, text, stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644)
+
+
+def _replace(target: Path, text: str, mode: int) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600 from the start
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sos_constructs.secrets.construct import SosSecrets
     from sos_constructs.secrets.handles import SecretHandle
+    from sos_constructs.secrets.sealed import SealedSecrets
     from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
 
-__all__ = ["ExistingSecrets", "SecretHandle", "SecretSource", "SosSecrets", "TemplateSecrets"]
+__all__ = ["ExistingSecrets", "SealedSecrets", "SecretHandle", "SecretSource", "SosSecrets", "TemplateSecrets"]
 
-_HOME = {"SecretHandle": "handles", "SosSecrets": "construct"}
+_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from sos_constructs.emit import Objects
-from sos_constructs.errors import located
+from sos_constructs.errors import InvalidOption, located
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.handles import SecretHandle
 from sos_constructs.secrets.sources import ExistingSecrets, SecretSource
@@ -37,6 +40,7 @@ class SosSecrets(Construct):
     def __init__(self, scope: Construct, id: str, *, source: SecretSource = ExistingSecrets()) -> None:  # noqa: B008 (immutable)
         with located(scope, id):
             manifests = source.manifests(SECRETS)
+            _check_namespaces(scope, manifests)
         super().__init__(scope, id)
         self.objects = Objects(self, manifests)
         if source.alone:
@@ -44,6 +48,15 @@ class SosSecrets(Construct):
         for secret in SECRETS:
             optional = frozenset(row.key for row in secret.keys if row.optional)
             setattr(self, secret.attribute, SecretHandle(secret.name, {row.key: row.env for row in secret.keys}, optional))
+
+
+def _check_namespaces(scope: Construct, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a Secret that would land in another namespace than the chart's workloads, which could not see it there."""
+    namespace = cdk8s.Chart.of(scope).namespace
+    for manifest in manifests:
+        other = manifest["metadata"].get("namespace")
+        if namespace and other and other != namespace:
+            raise InvalidOption("source", f"{manifest['kind']} {manifest['metadata']['name']}", f"is for namespace {other}, but the chart's is {namespace}")
 
 
 @jsii.implements(IValidation)

@@ -59,9 +59,9 @@ def read(text: str, where: str) -> list[StoredSecret]:
     :raises SecretInputError: when the text is neither YAML nor JSON, a Secret in it is not shaped like one, or there is none, which
         usually means the wrong file or a command that failed. An empty list, as of a new namespace, is no error.
     """
-    documents = _documents(text, where)
-    found = [_stored(document, where) for document in documents if document.get("kind") == "Secret"]
-    if documents and not found:
+    every = documents(text, where)
+    found = [_stored(document, where) for document in every if document.get("kind") == "Secret"]
+    if every and not found:
         raise SecretInputError(f"{where}: there is no Secret in it")
     return found
 
@@ -108,7 +108,11 @@ def dump(manifests: Iterable[Mapping[str, Any]]) -> str:
     return text
 
 
-def _documents(text: str, where: str) -> list[dict[str, Any]]:
+def documents(text: str, where: str) -> list[dict[str, Any]]:
+    """The Kubernetes objects in ``text``, those of lists one by one.
+
+    :raises SecretInputError: when it is neither YAML nor JSON, empty, or something else than mappings.
+    """
     import yaml
 
     try:
@@ -123,13 +127,13 @@ def _documents(text: str, where: str) -> list[dict[str, Any]]:
     loaded = [document for document in loaded if document is not None]
     if not loaded:
         raise SecretInputError(f"{where}: is empty")
-    documents: list[dict[str, Any]] = []
+    every: list[dict[str, Any]] = []
     for document in loaded:
         if not isinstance(document, dict):
             raise SecretInputError(f"{where}: not Kubernetes manifests (a document is {type(document).__name__}, not a mapping)")
         items = document.get("items") if str(document.get("kind", "")).endswith("List") else None
-        documents += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [document]
-    return documents
+        every += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [document]
+    return every
 
 
 def _stored(document: Mapping[str, Any], where: str) -> StoredSecret:

@@ -24,6 +24,8 @@ if (folder / "hangs").exists():
     time.sleep(30)
 if "current-context" in sys.argv:
     print("kind-sos")
+elif "--raw" in sys.argv:
+    print((folder / "certificate").read_text())
 elif "get" in sys.argv:
     store = json.loads((folder / "store").read_text())
     names = sys.argv[sys.argv.index("secret") + 1 : sys.argv.index("--ignore-not-found")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
-from sos_constructs.secrets import ExistingSecrets, SosSecrets, TemplateSecrets
+from sos_constructs.secrets import ExistingSecrets, SealedSecrets, SecretSource, SosSecrets, TemplateSecrets
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.check import check
 from sos_constructs.secrets.forms import FORMS, placeholder
@@ -16,8 +18,13 @@ import pytest
 import yaml
 
 from tests.secret_scan import assert_no_secret_material, is_placeholder
+from tests.secrets.test_sealed import sealed, write
 
-SOURCES = [ExistingSecrets(), TemplateSecrets()]
+SOURCES: dict[str, Callable[[Path], SecretSource]] = {
+    "existing": lambda folder: ExistingSecrets(),
+    "template": lambda folder: TemplateSecrets(),
+    "sealed": lambda folder: SealedSecrets(write(folder / "sealed.yaml", *(sealed(secret.name) for secret in SECRETS))),
+}
 
 
 @pytest.fixture
@@ -36,9 +43,9 @@ def test_existing_secrets_are_not_emitted():
     assert cdk8s.Testing.synth(chart) == []
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: type(source).__name__)
-def test_consumers_see_the_same_whatever_the_source(source):
-    secrets = SosSecrets(cdk8s.Testing.chart(), "secrets", source=source)
+@pytest.mark.parametrize("source", SOURCES)
+def test_consumers_see_the_same_whatever_the_source(source, tmp_path):
+    secrets = SosSecrets(cdk8s.Testing.chart(), "secrets", source=SOURCES[source](tmp_path))
     for secret in SECRETS:
         handle = getattr(secrets, secret.attribute)
         assert (handle.name, handle.keys) == (secret.name, {row.key: row.env for row in secret.keys})
