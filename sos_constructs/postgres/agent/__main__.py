@@ -19,6 +19,7 @@ from .patroni_api import PatroniError, Status
 from .psql import SqlError
 from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
+from .restarts import Restarts
 
 INTERVAL = 5.0
 """Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
@@ -67,6 +68,7 @@ def run(member: Member, port: int) -> None:
     serve(metrics, port, stale_after=STANDSTILL)
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
+    runners.append(Runner("restarts", Restarts(), resync=INTERVAL))
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:
@@ -102,8 +104,8 @@ def observe(member: Member) -> Situation:
 class Runner:
     """When one step runs, and how its outcome is told."""
 
-    def __init__(self, name: str, step: Step) -> None:
-        self.name, self.step = name, step
+    def __init__(self, name: str, step: Step, resync: float = RESYNC) -> None:
+        self.name, self.step, self.resync = name, step, resync
         self._seen: Situation | None = None
         self._due = self._pause = 0.0
         self._error = ""
@@ -116,7 +118,7 @@ class Runner:
         error = attempt(self.step, member, situation.status)
         self.note(error, metrics)
         self._pause = min(BACK_OFF, max(INTERVAL, self._pause * 2)) if error else 0.0
-        self._due = time.monotonic() + (self._pause if error else RESYNC)
+        self._due = time.monotonic() + (self._pause if error else self.resync)
 
     def note(self, error: str, metrics: Metrics) -> None:
         """Count the outcome, and log it when it is another than last time."""

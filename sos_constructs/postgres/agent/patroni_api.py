@@ -20,6 +20,8 @@ class Status:
     """PostgreSQL answers."""
     streaming: bool
     """A standby that receives the primary's log."""
+    pending: tuple[str, ...] = ()
+    """Settings that wait for a restart of PostgreSQL."""
 
 
 class PatroniError(Exception):
@@ -37,7 +39,17 @@ class Patroni:
     def status(self) -> Status:
         """The member's role and state now."""
         answer = self._call("GET", "/patroni")
-        return Status(str(answer.get("role", "unknown")), answer.get("state") == "running", answer.get("replication_state") == "streaming")
+        return Status(
+            role=str(answer.get("role", "unknown")),
+            running=answer.get("state") == "running",
+            streaming=answer.get("replication_state") == "streaming",
+            pending=tuple(sorted(answer.get("pending_restart_reason") or {})),
+        )
+
+    def members(self) -> list[dict[str, Any]]:
+        """All members as this one sees them."""
+        found = self._call("GET", "/cluster").get("members")
+        return found if isinstance(found, list) else []
 
     def dynamic_config(self) -> dict[str, Any]:
         """The configuration in Patroni's store."""
@@ -51,7 +63,11 @@ class Patroni:
         """Read the local file again and reload PostgreSQL."""
         self._call("POST", "/reload")
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def restart_pending(self) -> None:
+        """Restart PostgreSQL in place if a setting waits for it; a primary stays primary. Returns when it runs again."""
+        self._call("POST", "/restart", {"restart_pending": True}, seconds=120)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, seconds: float = 10) -> dict[str, Any]:
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         request = urllib.request.Request(
             self.url + path,
@@ -60,13 +76,13 @@ class Patroni:
             headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
                 text = answer.read().decode()
         except urllib.error.HTTPError as error:
-            if method == "GET":  # /patroni answers 503 with a body while PostgreSQL is not running
+            with error:
+                if method != "GET":  # /patroni answers 503 with a body while PostgreSQL is not running
+                    raise PatroniError(f"{method} {path}: HTTP {error.code}") from None
                 text = error.read().decode()
-            else:
-                raise PatroniError(f"{method} {path}: HTTP {error.code}") from None
         except (OSError, ValueError) as error:
             raise PatroniError(f"{method} {path}: {type(error).__name__}") from None
         try:

@@ -126,7 +126,9 @@ def reconcile_store(member: Member, status: Status) -> None:
 def _report_broken_settings(psql: Psql) -> None:
     """A postgresql.conf that PostgreSQL cannot read goes unnoticed until the next start, which then fails: say so now."""
     broken = psql.query(
-        "SELECT name, error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND error NOT LIKE '%could not be changed%restart%' LIMIT 1"
+        # a setting that waits for a restart is an "error" here as well, in the same words as a value that cannot be
+        "SELECT f.name, f.error FROM pg_catalog.pg_file_settings AS f LEFT JOIN pg_catalog.pg_settings AS s USING (name)"
+        " WHERE f.error IS NOT NULL AND s.pending_restart IS NOT TRUE LIMIT 1"
     )
     if broken:
         raise SqlError(f"postgresql.conf: {broken[0][0]}: {broken[0][1]}")
