@@ -133,7 +133,7 @@ def cluster(rounds: int, only: str) -> str:
     if ours:
         deploy.remove(chart.NAMESPACE, tool)
     note = (
-        f"Kubernetes {version}, {len(installation.pod_names)} members, 4 writers with a 3 s time-out through `postgres-service`, a fresh connection every 0.25 s. "
+        f"Kubernetes {version}, {installation.instances} members, 4 writers with a 3 s time-out through `postgres-service`, a fresh connection every 0.25 s. "
         "A gap is the longest time without an acknowledged row; fresh connections: the last failure, relative to the first row after the gap."
     )
     return "\n".join([*rows, "", note + skipped])
