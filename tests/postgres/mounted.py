@@ -1,0 +1,53 @@
+"""The files of a member's pod, as the kubelet mounts them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sos_constructs.postgres import configmaps
+from sos_constructs.postgres.agent.reconcile import Member
+from sos_constructs.postgres.agent.render import Pod
+from sos_constructs.postgres.spec import Spec
+
+AGENT = Path(configmaps.__file__).parent / "agent"
+POD = Pod("postgres-0", "sos-app", "10.1.2.3")
+
+
+def passwords(made: Spec) -> dict[str, str]:
+    """A different one for every key of the Secret that holds one."""
+    keys = {role["password_key"] for role in configmaps.declared(made)["roles"]} | {"patroni-password"}
+    return {key: f"canary-{key}-0123456789" for key in sorted(keys)}
+
+
+def mount(folder: Path, made: Spec) -> Member:
+    """Write ConfigMap and Secret below ``folder``; its ``runtime`` is empty as in a new pod."""
+    for name in ("config", "credentials", "runtime", "socket"):
+        (folder / name).mkdir(exist_ok=True)
+    mount_config(folder, made)
+    secret = {role["username_key"]: role["name"] for role in configmaps.declared(made)["roles"]} | {"patroni-username": "patroni"} | passwords(made)
+    for key, value in secret.items():
+        (folder / "credentials" / key).write_text(value)
+    return Member(POD, folder / "config", folder / "credentials", folder / "runtime", str(folder / "socket"))
+
+
+def mount_config(folder: Path, made: Spec) -> None:
+    """Bring the ConfigMap of another specification, as after ``kubectl apply``."""
+    for name, text in configmaps.config(made)["data"].items():
+        (folder / "config" / name).write_text(text)
+
+
+def environment(member: Member, port: int) -> dict[str, str]:
+    """The variables of the agent's containers."""
+    return {
+        "PATH": os.environ["PATH"],
+        "POD_IP": member.pod.ip,
+        "POD_NAME": member.pod.name,
+        "POD_NAMESPACE": member.pod.namespace,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SOS_AGENT_PORT": str(port),
+        "SOS_CONFIG_DIR": str(member.config_dir),
+        "SOS_CREDENTIALS_DIR": str(member.credentials_dir),
+        "SOS_RUNTIME_DIR": str(member.runtime_dir),
+        "SOS_SOCKET_DIR": member.socket_dir,
+    }
