@@ -1,55 +1,101 @@
-"""Rules that read several keys at once. Values arrive typed, so that keys in different units can be compared."""
+"""Rules that read several keys at once, and waivers of them. Values arrive typed, so that keys in different units can be compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from attrs import frozen
+from sos_constructs.errors import InvalidOption, did_you_mean
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from sos_constructs.config.layers import Setting
+
+
+def _tuple(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(keys)
 
 
 @frozen(eq=False, kw_only=True)
 class Rule:
     """What must hold between keys.
 
-    :param id: short name, shown with a violation.
+    :param id: short name, shown with a violation and given to ``waive``.
     :param keys: the keys it reads.
     :param holds: takes their values in that order.
-    :param demand: what must be so, and why, as an instruction.
+    :param demand: what must be so.
+    :param reason: why; follows on "because".
+    :param fix: what to change, as an instruction.
+    :param source: where that is written, or who said so.
+    :param detail: takes the same values and says in words what came out of them, where the values alone do not show it.
     """
 
     id: str
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = field(converter=_tuple)
     holds: Callable[..., bool]
     demand: str
+    reason: str
+    fix: str
+    source: str
+    detail: Callable[..., str] | None = None
+
+    def violation(self, settings: Mapping[str, Setting]) -> str:
+        """What is wrong, in one sentence that names the keys, their values and layers, and the fix; empty if the rule holds.
+
+        :param settings: all keys of the rule, and maybe others.
+        """
+        values = [settings[key].value for key in self.keys]
+        if self.holds(*values):
+            return ""
+        given = ", ".join(f"{key}={settings[key].history[-1]}" for key in self.keys)
+        detail = f" ({self.detail(*values)})" if self.detail else ""
+        return f"{given}: {self.demand}{detail}, because {self.reason}; {self.fix}"
 
 
-def _not_above(low: float, high: float) -> bool:
-    return low <= high
+@frozen(eq=False, kw_only=True)
+class Waiver:
+    """A rule that is broken on purpose.
+
+    :param rule: the rule.
+    :param reason: why it is broken.
+    :param violation: what would have been the error.
+    """
+
+    rule: Rule
+    reason: str
+    violation: str
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
-        id="postgres-pool",
-        keys=("POSTGRES_POOL_MIN_CONNECTIONS", "POSTGRES_POOL_MAX_CONNECTIONS"),
-        holds=_not_above,
-        demand="the minimum of a pool may not be above its maximum",
-    ),
-    Rule(
-        id="mongodb-pool",
-        keys=("MONGODB_POOL_MIN_CONNECTIONS", "MONGODB_POOL_MAX_CONNECTIONS"),
-        holds=_not_above,
-        demand="the minimum of a pool may not be above its maximum",
-    ),
-    Rule(
-        id="access-before-refresh",
-        keys=("JWT_ACCESS_TOKEN_TTL_MINUTES", "JWT_REFRESH_TOKEN_TTL_DAYS"),
-        holds=lambda access, refresh: access < refresh,
-        demand="the refresh token must outlive the access token that it renews",
-    ),
-    Rule(
-        id="kafka-heartbeat",
-        keys=("KAFKA_CONSUMER_HEARTBEAT_INTERVAL_SECONDS", "KAFKA_CONSUMER_SESSION_TIMEOUT_SECONDS"),
-        holds=lambda heartbeat, session: heartbeat * 3 <= session,
-        demand="the heartbeat interval may be a third of the session timeout at most, or one lost heartbeat counts as death",
-    ),
-)
+def check(rules: Iterable[Rule], settings: Mapping[str, Setting], waive: Mapping[str, str]) -> tuple[list[tuple[str, tuple[str, ...]]], list[Waiver]]:
+    """What is wrong, in words and with the keys it is about, and the waivers that were needed.
+
+    :param rules: those of the catalogue.
+    :param settings: the keys whose values are allowed; a rule is not asked about the others.
+    :param waive: id of a rule → why it may be broken.
+    """
+    known = {rule.id: rule for rule in rules}
+    wrong = [(str(error), ()) for error in _wrong_waivers(waive, known)]
+    problems: list[tuple[str, tuple[str, ...]]] = [*wrong]
+    waivers: list[Waiver] = []
+    for rule in known.values():
+        if not settings.keys() >= set(rule.keys):
+            continue
+        violation = rule.violation(settings)
+        if violation and rule.id in waive:
+            waivers.append(Waiver(rule=rule, reason=waive[rule.id], violation=violation))
+        elif violation:
+            problems.append((f"{violation} [rule {rule.id}]", rule.keys))
+        elif rule.id in waive:
+            unused = InvalidOption("waive", rule.id, "waives nothing: the rule holds, and the waiver would hide the next violation; leave it out")
+            problems.append((str(unused), rule.keys))
+    return problems, waivers
+
+
+def _wrong_waivers(waive: Mapping[str, str], known: Mapping[str, Rule]) -> Iterator[InvalidOption]:
+    reason: object
+    for id, reason in waive.items():
+        if id not in known:
+            yield InvalidOption("waive", id, f"names no rule{did_you_mean(str(id), known)}; there are: {', '.join(known) or 'none'}")
+        elif not isinstance(reason, str) or not reason.strip() or not reason.isprintable():
+            yield InvalidOption(f"waive[{id!r}]", reason, "must say in a line why the rule may be broken here")

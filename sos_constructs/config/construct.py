@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sos_constructs import names
 from sos_constructs.config.catalogue import SOS
-from sos_constructs.config.environments import ENVIRONMENTS, Environment
+from sos_constructs.config.checks import Waiver
+from sos_constructs.config.configmaps import ConfigSpec, manifests
 from sos_constructs.config.layers import DEFAULTS, Layer, Setting, resolve
 from sos_constructs.config.model import Catalogue, Section
 from sos_constructs.config.values import Value
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located
-from sos_constructs.labels import labels
+from sos_constructs.labels import PART_OF
 from sos_constructs.rollout import checksum
 
-from attrs import frozen
 from constructs import Construct
 
 if TYPE_CHECKING:
@@ -46,63 +45,25 @@ class PostgresEndpoint(Protocol):
         ...
 
 
-@frozen(eq=False, kw_only=True)
-class ConfigSpec:
-    """The validated options of :class:`SosConfig`.
-
-    :param prefix: first part of every ConfigMap's name.
-    :param catalogue: sections and keys.
-    :param settings: every key of the catalogue with its value.
-    :param layers: names of the layers, the lowest first.
-    """
-
-    prefix: str
-    catalogue: Catalogue
-    settings: Mapping[str, Setting]
-    layers: tuple[str, ...]
-
-    def __attrs_post_init__(self) -> None:
-        names.dns_label("prefix", self.prefix)
-
-    def name(self, section: Section) -> str:
-        """The ConfigMap's name."""
-        return f"{self.prefix}-{section.suffix}"
-
-    def data(self, section: Section) -> dict[str, str]:
-        """The ConfigMap's data, sorted by key."""
-        return {name: self.settings[name].text for name in sorted(key.name for key in section.keys)}
-
-
-def config_map(spec: ConfigSpec, section: Section) -> dict[str, Any]:
-    """The ConfigMap of one section. Its annotation ``sos-app/layers`` names the layers that set a value in it, the lowest first."""
-    used = {spec.settings[key.name].layer for key in section.keys}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": spec.name(section),
-            "labels": labels("sos-config", spec.prefix, "configuration"),
-            "annotations": {"kubernetes.io/description": section.doc, "sos-app/layers": ",".join(layer for layer in spec.layers if layer in used)},
-        },
-        "data": spec.data(section),
-    }
-
-
-def manifests(spec: ConfigSpec) -> list[dict[str, Any]]:
-    """One ConfigMap per section, in the catalogue's order."""
-    return [config_map(spec, section) for section in spec.catalogue.sections]
-
-
 class SosConfig(Construct):
-    """The configuration of the platform: 13 ConfigMaps, ``sos-app-config`` to ``sos-app-monitoring``.
+    """The configuration of the platform: 13 ConfigMaps, ``sos-app-config`` to ``sos-app-monitoring``; or that of another application.
 
     Every key, its default and the reason for it stand in the catalogue and in docs/configuration.md. Values come from the defaults, then the
     environment, then your layers in their order; the last one holds.
 
-    :param environment: ``production`` (the defaults), ``staging`` or ``development``. For one of your own take the nearest and add a layer.
+    :param environment: one of the catalogue's. Of ``SOS``: ``production`` (the defaults), ``staging`` or ``development``; for one of your own
+        take the nearest and add a layer.
     :param layers: your own values, in Python or from files.
-    :param postgres: the database, usually an ``HaPostgres``: its hosts and port are taken from it, and no layer may set them.
+    :param postgres: the database, usually an ``HaPostgres``: its hosts, its port and how many connections it has are taken from it, and no layer
+        may set them.
     :param prefix: first part of every ConfigMap's name, a DNS-1123 label.
+    :param catalogue: sections, keys and rules: ``SOS + Section("billing", [...])``, ``SOS.without("mqtt")``, or one of your own.
+    :param waive: id of a rule that may be broken → why. What is waived shows in ``waivers``, in the settings it is about and on their ConfigMaps.
+        A waiver that waives nothing is an error: it would hide the next violation.
+    :param content_hash_names: names end with a hash of the ConfigMap's own data, and ConfigMaps are immutable. Workloads that use one through the
+        handles roll when, and only when, it changes; pods of the version before keep theirs. Old ones have to be pruned, last.
+    :param reloader: ConfigMaps are annotated for Stakater's Reloader; workloads need :attr:`reloader_annotations`.
+    :param part_of: value of the label ``app.kubernetes.io/part-of``.
     :raises ValueError: listing everything that is wrong in any layer.
     """
 
@@ -111,21 +72,30 @@ class SosConfig(Construct):
         scope: Construct,
         id: str,
         *,
-        environment: Environment = "production",
+        environment: str = "production",
         layers: Sequence[Layer] = (),
         postgres: PostgresEndpoint | None = None,
         prefix: str = "sos-app",
+        catalogue: Catalogue = SOS,
+        waive: Mapping[str, str] | None = None,
+        content_hash_names: bool = False,
+        reloader: bool = False,
+        part_of: str = PART_OF,
     ) -> None:
         with located(scope, id):
-            if environment not in ENVIRONMENTS:
-                known = ", ".join(ENVIRONMENTS)
-                raise InvalidOption(
-                    "environment", environment, f"must be one of {known}{did_you_mean(str(environment), ENVIRONMENTS)}; for one of your own add a layer"
-                )
-            wired = _wire(postgres) if postgres is not None else None
-            stack = (ENVIRONMENTS[environment], *layers)
-            settings = resolve(SOS, stack, wired)
-            self._spec = ConfigSpec(prefix=prefix, catalogue=SOS, settings=settings, layers=(DEFAULTS, *(layer.name for layer in stack), WIRED))
+            wired = _wire(postgres, catalogue) if postgres is not None else None
+            stack = (*_environment(catalogue, environment), *layers)
+            if not isinstance(waive, Mapping | None):
+                raise InvalidOption("waive", waive, "must be a mapping from the rule's id to the reason: {'id': 'why it may be broken here'}")
+            self._spec = ConfigSpec(
+                prefix=prefix,
+                catalogue=catalogue,
+                settings=resolve(catalogue, stack, wired, waive),
+                layers=(DEFAULTS, *(layer.name for layer in stack), WIRED),
+                part_of=part_of,
+                content_hash_names=content_hash_names,
+                reloader=reloader,
+            )
         super().__init__(scope, id)
         self._place = scope, id
         self.environment = environment
@@ -137,6 +107,24 @@ class SosConfig(Construct):
     def settings(self) -> Mapping[str, Setting]:
         """Every key with its value, the layer that set it, and what that layer overrode."""
         return MappingProxyType(dict(self._spec.settings))
+
+    @property
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The rules that are broken on purpose: which, why, and with what values."""
+        return self._spec.waivers
+
+    @property
+    def reloader_annotations(self) -> dict[str, str]:
+        """For the metadata of a workload (not of its pods): with ``reloader=True`` Reloader restarts it when a ConfigMap it uses changes; else empty."""
+        return {"reloader.stakater.com/search": "true"} if self._spec.reloader else {}
+
+    def config_map_name(self, section: str) -> str:
+        """``metadata.name`` of a section's ConfigMap.
+
+        :raises ValueError: when there is no such section, with the nearest one that exists.
+        """
+        (found,) = self._sections((section,))
+        return self._spec.name(found)
 
     def setting(self, key: str) -> Setting:
         """One key with its value and history.
@@ -216,7 +204,23 @@ class SosConfig(Construct):
             return self._spec.catalogue.section_of(key)
 
 
-def _wire(postgres: PostgresEndpoint) -> Layer:
+def _environment(catalogue: Catalogue, name: str) -> tuple[Layer, ...]:
+    known = list(catalogue.environments) or ["production"]
+    if name not in known:
+        raise InvalidOption("environment", name, f"must be one of {', '.join(known)}{did_you_mean(str(name), known)}; for one of your own add a layer")
+    return (catalogue.environments[name],) if catalogue.environments else ()
+
+
+def _wire(postgres: PostgresEndpoint, catalogue: Catalogue) -> Layer:
+    """What the catalogue has keys for, of what the database knows best."""
     source = postgres.node.path if isinstance(postgres, Construct) else type(postgres).__name__
-    values = {"POSTGRES_HOST": postgres.primary_host, "POSTGRES_READONLY_HOST": postgres.readonly_host, "POSTGRES_PORT_NUMBER": postgres.port}
+    known = {
+        "POSTGRES_HOST": postgres.primary_host,
+        "POSTGRES_READONLY_HOST": postgres.readonly_host,
+        "POSTGRES_PORT_NUMBER": postgres.port,
+        "POSTGRES_SERVER_CONNECTIONS": getattr(postgres, "client_connections", None),  # not every endpoint can tell
+    }
+    values = {key: value for key, value in known.items() if value is not None and key in catalogue.keys}
+    if not values:
+        raise InvalidOption("postgres", source, f"cannot be wired: the catalogue has none of the keys {', '.join(known)}; leave it out")
     return Layer(WIRED, values, reason=f"wired from {source}")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from inspect import currentframe
 from pathlib import Path
 
-from sos_constructs.config.checks import RULES
+from sos_constructs.config.checks import Waiver, check
 from sos_constructs.config.model import Catalogue, Key
 from sos_constructs.config.values import Value
 from sos_constructs.errors import InvalidOption
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 DEFAULTS = "defaults"
 """Name of the lowest layer: the catalogue."""
@@ -49,6 +50,12 @@ class Layer:
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or not self.name.isprintable() or "," in self.name:
             raise InvalidOption("name", self.name, "must be printable text without a comma: it says where a value comes from")
+
+    def with_values(self, values: Mapping[str, object]) -> Layer:
+        """This layer with other values: same name, reason and places."""
+        other = copy(self)
+        object.__setattr__(other, "values", dict(values))  # the class is frozen, and a new one would be made here
+        return other
 
     @classmethod
     def from_file(cls, path: str | Path, *, name: str | None = None, reason: str | None = None) -> Layer:
@@ -98,10 +105,12 @@ class Setting:
 
     :param key: its row in the catalogue.
     :param history: every assignment, the default first; the last one holds.
+    :param waivers: broken rules that read this key, with the reason why they may be.
     """
 
     key: Key
     history: tuple[Assignment, ...]
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def value(self) -> Value:
@@ -134,8 +143,8 @@ class Problem:
     """Something that is wrong in the layers.
 
     :param message: what, and what to write instead.
-    :param keys: the keys it is about: one, or all that a broken rule reads.
-    :param layer: the layer that has it; ``None`` for a broken rule.
+    :param keys: the keys it is about: one, all that a broken rule reads, or none where a waiver is wrong.
+    :param layer: the layer that has it; ``None`` for a broken rule or a wrong waiver.
     """
 
     message: str
@@ -146,21 +155,25 @@ class Problem:
         return f"{self.message} [{self.layer.describe(self.keys[0])}]" if self.layer else self.message
 
 
-def resolve(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None) -> dict[str, Setting]:
+def resolve(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None, waive: Mapping[str, str] | None = None) -> dict[str, Setting]:
     """Every key of the catalogue with the value that the last layer gave it.
 
     :param wired: values that belong to another construct; no layer may set them.
-    :raises InvalidOption: listing everything that is wrong in any layer: unknown keys, values that are not allowed, wired keys, broken rules.
+    :param waive: id of a rule that may be broken → why.
+    :raises InvalidOption: listing everything that is wrong in any layer: unknown keys, values that are not allowed, wired keys, broken rules,
+        waivers of rules that do not exist or hold.
     """
     layers = tuple(layers)
-    settings, problems = examine(catalogue, layers, wired)
+    settings, problems = examine(catalogue, layers, wired, waive)
     if problems:
         count = "an error" if len(problems) == 1 else f"{len(problems)} errors"
         raise InvalidOption("layers", [layer.name for layer in layers], f"have {count}:\n  - " + "\n  - ".join(map(str, problems)))
     return settings
 
 
-def examine(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None) -> tuple[dict[str, Setting], list[Problem]]:
+def examine(
+    catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None = None, waive: Mapping[str, str] | None = None
+) -> tuple[dict[str, Setting], list[Problem]]:
     """:func:`resolve`, but problems are returned, beside the settings as far as they could be read.
 
     :raises InvalidOption: when what was given are not layers with names of their own.
@@ -181,7 +194,11 @@ def examine(catalogue: Catalogue, layers: Iterable[Layer], wired: Layer | None =
                 problems.append(Problem(message=str(error), keys=(name,), layer=layer))
     settings = {name: Setting(key=catalogue.key(name), history=tuple(history)) for name, history in histories.items()}
     broken = {key for problem in problems for key in problem.keys}
-    return settings, problems + _broken_rules({name: setting for name, setting in settings.items() if name not in broken})
+    violations, waivers = check(catalogue.rules, {name: setting for name, setting in settings.items() if name not in broken}, waive or {})
+    for waiver in waivers:
+        for name in waiver.rule.keys:
+            settings[name] = evolve(settings[name], waivers=(*settings[name].waivers, waiver))
+    return settings, problems + [Problem(message=message, keys=keys) for message, keys in violations]
 
 
 def _check_layers(layers: Sequence[object], reserved: Sequence[str]) -> None:
@@ -190,15 +207,6 @@ def _check_layers(layers: Sequence[object], reserved: Sequence[str]) -> None:
     names = [layer.name for layer in layers if isinstance(layer, Layer)]
     if twice := sorted({name for name in names if name in reserved or names.count(name) > 1}):
         raise InvalidOption("layers", names, f"must have names of their own, other than {' and '.join(reserved)}; taken: {', '.join(twice)}")
-
-
-def _broken_rules(settings: Mapping[str, Setting]) -> list[Problem]:
-    """Violations of the rules whose keys are all there, in words."""
-    broken = [rule for rule in RULES if settings.keys() >= set(rule.keys) and not rule.holds(*(settings[key].value for key in rule.keys))]
-    return [
-        Problem(message=f"{', '.join(f'{key}={settings[key].history[-1]}' for key in rule.keys)}: {rule.demand} [rule {rule.id}]", keys=rule.keys)
-        for rule in broken
-    ]
 
 
 def _assign(key: Key, value: object, layer: str, reason: str, origin: str = "", site: str = "") -> Assignment:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from sos_constructs import names
+from sos_constructs.config.checks import Rule
 from sos_constructs.config.values import DURATION_UNITS, SIZE_UNITS, Type, Value, suffix
 from sos_constructs.errors import InvalidOption, did_you_mean
 
 from attrs import Factory, field, frozen
+
+if TYPE_CHECKING:
+    from sos_constructs.config.layers import Layer
 
 REQUIREMENT = "the requirement's value"
 """Reason of every value that the requirement document states."""
@@ -59,42 +65,99 @@ class Key:
         """What is allowed, in words that follow on "must be"."""
         return self.type.allowed(self.name)
 
+    @property
+    def has_its_unit(self) -> bool:
+        """Whether the name ends with a unit, if the type needs one."""
+        try:
+            return bool(self.allowed)
+        except KeyError:
+            return False
 
-@frozen(eq=False, kw_only=True)
+
+def _rows(keys: Iterable[Key]) -> tuple[Key, ...]:
+    return tuple(keys)
+
+
+@frozen(eq=False)
 class Section:
     """The keys of one ConfigMap.
 
     :param name: by which users ask for it: ``config.env_from("logging")``.
-    :param suffix: of the ConfigMap's name, after the prefix; default: the name.
-    :param title: heading in the docs.
-    :param doc: what it is for, in one sentence.
     :param keys: its rows.
+    :param suffix: of the ConfigMap's name, after the prefix; default: the name.
+    :param title: heading in the docs; default: the name.
+    :param doc: what it is for, in one sentence.
     """
 
     name: str
-    suffix: str = field(default=Factory(lambda self: self.name, takes_self=True))
-    title: str
-    doc: str
-    keys: tuple[Key, ...]
+    keys: tuple[Key, ...] = field(converter=_rows)
+    suffix: str = field(default=Factory(lambda self: self.name, takes_self=True), kw_only=True)
+    title: str = field(default=Factory(lambda self: self.name.replace("-", " ").capitalize(), takes_self=True), kw_only=True)
+    doc: str = field(default="", kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        names.dns_label("suffix", self.suffix)
 
 
 class Catalogue:
-    """All sections, and every key by name.
+    """All sections, every key by name, and the rules between keys. Catalogues are added up: ``SOS + Section("billing", [...]) + Rule(...)``.
 
-    :raises ValueError: when a section's name or suffix or a key's name occurs twice, or a key's name is not UPPER_SNAKE.
+    :param sections: one per ConfigMap.
+    :param rules: what must hold between keys.
+    :param environments: name → layer over the defaults; the first is the one used when none is named. Default: none but the defaults.
+    :raises ValueError: when a section's name or suffix, a key's name or a rule's id occurs twice, a key's name is not UPPER_SNAKE or lacks the unit
+        that its type needs, or a rule or an environment names a key that is not there.
     """
 
-    __slots__ = ("_places", "sections")
+    __slots__ = ("_places", "environments", "rules", "sections")
 
-    def __init__(self, sections: Iterable[Section]) -> None:
+    def __init__(self, sections: Iterable[Section], rules: Iterable[Rule] = (), environments: Mapping[str, Layer] | None = None) -> None:
         self.sections: tuple[Section, ...] = tuple(sections)
+        self.rules: tuple[Rule, ...] = tuple(rules)
+        self.environments: Mapping[str, Layer] = MappingProxyType(dict(environments or {}))
         self._places = {key.name: (section, key) for section in self.sections for key in section.keys}
-        names = [key.name for section in self.sections for key in section.keys]
-        for what, words in (("key", names), ("section", [s.name for s in self.sections]), ("suffix", [s.suffix for s in self.sections])):
+        for what, words in (
+            ("key", [key.name for section in self.sections for key in section.keys]),
+            ("section", [section.name for section in self.sections]),
+            ("suffix", [section.suffix for section in self.sections]),
+            ("rule", [rule.id for rule in self.rules]),
+        ):
             if len(set(words)) != len(words):
                 raise ValueError(f"{what} named twice in the catalogue: {', '.join(sorted({word for word in words if words.count(word) > 1}))}")
-        if wrong := [name for name in names if not _NAME.fullmatch(name)]:
+        if wrong := [name for name in self._places if not _NAME.fullmatch(name)]:
             raise ValueError(f"keys must be UPPER_SNAKE, as environment variables are: {', '.join(wrong)}")
+        if wrong := [name for name, (_, key) in self._places.items() if not key.has_its_unit]:
+            units = ", ".join(f"_{unit}" for unit in (*DURATION_UNITS, *SIZE_UNITS))
+            raise ValueError(f"durations and sizes must end with their unit, one of {units}: {', '.join(wrong)}")
+        users = [(f"rule {rule.id!r}", rule.keys) for rule in self.rules]
+        users += [(f"environment {name!r}", tuple(layer.values)) for name, layer in self.environments.items()]
+        if absent := [f"{user} names {key}{did_you_mean(key, self._places)}" for user, keys in users for key in keys if key not in self._places]:
+            raise ValueError(f"keys that are not in the catalogue: {'; '.join(absent)}")
+
+    def __add__(self, other: Catalogue | Section | Rule) -> Catalogue:
+        """This catalogue and what is added; of environments with the same name the values of both."""
+        if isinstance(other, Section):
+            return Catalogue((*self.sections, other), self.rules, self.environments)
+        if isinstance(other, Rule):
+            return Catalogue(self.sections, (*self.rules, other), self.environments)
+        environments = dict(self.environments)
+        for name, layer in other.environments.items():
+            mine = environments.get(name)
+            environments[name] = mine.with_values({**mine.values, **layer.values}) if mine else layer
+        return Catalogue((*self.sections, *other.sections), (*self.rules, *other.rules), environments)
+
+    def without(self, *names: str) -> Catalogue:
+        """This catalogue without the named sections, without the rules that read their keys and without what environments set in them.
+
+        :raises InvalidOption: when there is no such section, with the nearest one that exists.
+        """
+        left_out = [self.section(name) for name in names]
+        gone = {key.name for section in left_out for key in section.keys}
+        environments = {
+            name: layer.with_values({key: value for key, value in layer.values.items() if key not in gone}) for name, layer in self.environments.items()
+        }
+        rules = (rule for rule in self.rules if gone.isdisjoint(rule.keys))
+        return Catalogue((section for section in self.sections if section not in left_out), rules, environments)
 
     @property
     def keys(self) -> Mapping[str, Key]:

@@ -15,6 +15,7 @@ from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
+from sos_constructs.postgres.tuning import client_connections
 from sos_constructs.secrets.handles import SecretHandle
 
 import cdk8s
@@ -125,6 +126,8 @@ class HaPostgres(Construct):
         self.readonly_host = spec.names.readonly_service
         """Where reads may go that can be a moment old."""
         self.port = n.PORT
+        self.client_connections = client_connections(spec)
+        """Connections that services may have open in all: max_connections less those kept for superusers."""
 
     def database(self, name: str) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.

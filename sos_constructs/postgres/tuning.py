@@ -52,6 +52,12 @@ def restart_settings(spec: Spec) -> dict[str, str]:
     return {s.name: s.value for rows in settings(spec).values() for s in rows if needs_restart(s.name)}
 
 
+def client_connections(spec: Spec) -> int:
+    """Connections left to those who are no superusers."""
+    values = {s.name: s.value for s in settings(spec)["Connections"]}
+    return round(float(values["max_connections"])) - round(float(values["superuser_reserved_connections"]))
+
+
 def postgresql_conf(spec: Spec) -> str:
     """The text of ``postgresql.conf``, with a reason on every line."""
     lines = [

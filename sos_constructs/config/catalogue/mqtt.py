@@ -20,6 +20,8 @@ MQTT = Section(
         Key("MQTT_CLIENT_ID_PREFIX", WORD, "sos-app", "First part of client ids; the pod's name follows.", "two clients with one id throw each other out"),
         Key("MQTT_QOS", Int(0, 2), 1, "Delivery guarantee: 0 at most once, 1 at least once, 2 exactly once.", REQUIREMENT),
         Key("MQTT_KEEPALIVE_SECONDS", Duration(seconds(5), minutes(20)), seconds(60), "Silence after which the client pings the broker.", REQUIREMENT),
+        Key("MQTT_BROKER_MAX_KEEPALIVE_SECONDS", Duration(seconds(5), seconds(65535)), seconds(65535), "Longest keepalive that the broker takes; set it to your broker's.",
+            "Mosquitto's own default for max_keepalive, and the most that the protocol can say"),
         Key("MQTT_RECONNECT_INTERVAL_SECONDS", Duration(seconds(1), minutes(5)), seconds(5), "Pause before the client connects again.", REQUIREMENT),
         Key("MQTT_CONNECT_TIMEOUT_SECONDS", Duration(seconds(1), minutes(1)), seconds(10), "How long connecting may take, TLS included.", "as for other calls over networks that may be slow"),
         Key("MQTT_CLEAN_START_ENABLED", BOOL, False, "Forgets the session at every connect.", "messages that came during a restart would be lost"),
