@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sos_constructs import _node  # it decides which Node jsii runs on, before anything starts jsii
 
 if TYPE_CHECKING:
-    from sos_constructs.config import Layer, SosConfig
+    from sos_constructs.config import SOS, Catalogue, Key, Layer, Rule, Section, SosConfig
     from sos_constructs.foundation import SosNamespace
     from sos_constructs.postgres import (
         DATABASES,
@@ -35,18 +35,23 @@ if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command li
 __all__ = [
     "DATABASES",
     "OFFICIAL",
+    "SOS",
     "SPILO",
+    "Catalogue",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
     "HaPostgres",
     "ImageProfile",
+    "Key",
     "Layer",
     "PatroniTiming",
     "PrometheusOperator",
     "Resources",
+    "Rule",
     "SealedSecrets",
     "SecretHandle",
+    "Section",
     "SosConfig",
     "SosNamespace",
     "SosSecrets",
@@ -54,7 +59,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "config": ("Layer", "SosConfig"),
+    "config": ("SOS", "Catalogue", "Key", "Layer", "Rule", "Section", "SosConfig"),
     "foundation": ("SosNamespace",),
     "secrets": ("ExistingSecrets", "SealedSecrets", "SecretHandle", "SosSecrets", "TemplateSecrets"),
 }

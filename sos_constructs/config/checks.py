@@ -75,8 +75,7 @@ def check(rules: Iterable[Rule], settings: Mapping[str, Setting], waive: Mapping
     :param waive: id of a rule → why it may be broken.
     """
     known = {rule.id: rule for rule in rules}
-    wrong = [(str(error), ()) for error in _wrong_waivers(waive, known)]
-    problems: list[tuple[str, tuple[str, ...]]] = [*wrong]
+    problems: list[tuple[str, tuple[str, ...]]] = [(str(error), ()) for error in _wrong_waivers(waive, known)]
     waivers: list[Waiver] = []
     for rule in known.values():
         if not settings.keys() >= set(rule.keys):
@@ -92,8 +91,7 @@ def check(rules: Iterable[Rule], settings: Mapping[str, Setting], waive: Mapping
     return problems, waivers
 
 
-def _wrong_waivers(waive: Mapping[str, str], known: Mapping[str, Rule]) -> Iterator[InvalidOption]:
-    reason: object
+def _wrong_waivers(waive: Mapping[str, object], known: Mapping[str, Rule]) -> Iterator[InvalidOption]:
     for id, reason in waive.items():
         if id not in known:
             yield InvalidOption("waive", id, f"names no rule{did_you_mean(str(id), known)}; there are: {', '.join(known) or 'none'}")

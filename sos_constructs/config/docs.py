@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from sos_constructs.config.catalogue import SOS
-from sos_constructs.config.checks import RULES
-from sos_constructs.config.environments import ENVIRONMENTS
+from sos_constructs.config.checks import Waiver
 from sos_constructs.config.layers import Setting, resolve
-from sos_constructs.config.model import YOURS, Section
+from sos_constructs.config.model import YOURS, Catalogue, Section
+
+PREFIX = "sos-app"
+"""Of the ConfigMaps' names, where no other is asked for."""
 
 _INTRODUCTION = """\
 # Configuration
@@ -51,39 +53,68 @@ annotations = {{"checksum/config": config.checksum("app", "logging", "database")
 
 For cdk8s-plus containers the same is `config.env_sources("app", "logging")` and `config.env_value("POSTGRES_HOST")`.
 
+Other keys, other applications, ConfigMaps that are never changed but replaced, and what happens at a rollback:
+[config-library.md](config-library.md).
+
 A key's last word is its unit. Ports end with `_PORT_NUMBER`, because Kubernetes itself sets `REDIS_PORT=tcp://…` where a Service is called redis.
 """
 
 
-def markdown() -> str:
-    """The page."""
-    settings = {name: resolve(SOS, (layer,)) for name, layer in ENVIRONMENTS.items()}
-    production = settings["production"]
-    yours = ((f"`{key.name}`", _shown(production[key.name]), key.doc) for key in SOS.keys.values() if key.reason == YOURS)
-    rules = ((rule.id, ", ".join(f"`{key}`" for key in rule.keys), rule.demand) for rule in RULES)
-    parts = [
-        _INTRODUCTION.format(sections=len(SOS.sections), keys=len(SOS.keys)),
-        "## Values you must set\n\nNobody can know them in advance; the defaults are reserved names that reach nobody.\n",
-        _table(("Key", "Default", "What it does"), yours),
-        *(_section(section, production) for section in SOS.sections),
-        _environments(settings),
-        "## Rules between keys\n",
-        _table(("Rule", "Keys", "Demand"), rules),
-    ]
-    return "\n".join(parts)
+def markdown(catalogue: Catalogue = SOS, *, prefix: str = PREFIX, introduction: str | None = None, waivers: Sequence[Waiver] = ()) -> str:
+    """The page of a catalogue.
+
+    :param catalogue: default: the platform's.
+    :param prefix: of the ConfigMaps' names.
+    :param introduction: Markdown before the tables, with the page's title.
+    :param waivers: ``config.waivers``, of an application that breaks rules on purpose.
+    """
+    if introduction is None:
+        introduction = _INTRODUCTION.format(sections=len(catalogue.sections), keys=len(catalogue.keys)) if catalogue is SOS else "# Configuration\n"
+    settings = {name: resolve(catalogue, (layer,)) for name, layer in catalogue.environments.items()}
+    base = next((values for name, values in settings.items() if not catalogue.environments[name].values), None) or resolve(catalogue, ())
+    yours = [(f"`{key.name}`", _shown(base[key.name]), key.doc) for key in catalogue.keys.values() if key.reason == YOURS]
+    must = "## Values you must set\n\nNobody can know them in advance; the defaults are reserved names that reach nobody.\n"
+    return "\n".join(
+        [
+            introduction,
+            *((must, _table(("Key", "Default", "What it does"), yours)) if yours else ()),
+            *(_section(section, base, prefix) for section in catalogue.sections),
+            *((_environments(catalogue, settings),) if len(settings) > 1 else ()),
+            *((_rules(catalogue),) if catalogue.rules else ()),
+            *((_waived(waivers),) if waivers else ()),
+        ]
+    )
 
 
-def _section(section: Section, settings: dict[str, Setting]) -> str:
+def _section(section: Section, settings: Mapping[str, Setting], prefix: str) -> str:
     rows = ((f"`{key.name}`", _shown(settings[key.name]), key.allowed, key.doc, key.reason) for key in section.keys)
-    head = f"## {section.title}\n\n{section.doc}\nConfigMap `sos-app-{section.suffix}`, in code `{section.name}`.\n\n"
+    about = f"{section.doc}\n" if section.doc else ""
+    head = f"## {section.title}\n\n{about}ConfigMap `{prefix}-{section.suffix}`, in code `{section.name}`.\n\n"
     return head + _table(("Key", "Default", "Allowed", "What it does", "Why this default"), rows)
 
 
-def _environments(settings: dict[str, dict[str, Setting]]) -> str:
-    head = "## Environments\n\nWhere they differ.\n\n" + "".join(f"- `{name}`: {layer.reason}.\n" for name, layer in ENVIRONMENTS.items())
-    differing = [key for key in settings["production"] if len({settings[name][key].text for name in settings}) > 1]
+def _environments(catalogue: Catalogue, settings: Mapping[str, Mapping[str, Setting]]) -> str:
+    head = "## Environments\n\nWhere they differ.\n\n" + "".join(f"- `{name}`: {layer.reason}.\n" for name, layer in catalogue.environments.items())
+    differing = [key for key in catalogue.keys if len({settings[name][key].text for name in settings}) > 1]
     rows = ((f"`{key}`", *(_shown(settings[name][key]) for name in settings)) for key in differing)
     return f"{head}\n" + _table(("Key", *settings), rows)
+
+
+def _rules(catalogue: Catalogue) -> str:
+    head = (
+        "## Rules between keys\n\nA broken rule is an error at synth, unless it is waived: "
+        '`SosConfig(..., waive={"shutdown": "our pods have a grace period of 90 seconds"})`.\n\n'
+    )
+    rows = (
+        (f"`{rule.id}`", ", ".join(f"`{key}`" for key in rule.keys), rule.demand, f"{rule.reason}; {rule.fix}", rule.source)
+        for rule in sorted(catalogue.rules, key=lambda rule: rule.id)
+    )
+    return head + _table(("Rule", "Keys", "Demand", "Why, and what to do", "Source"), rows)
+
+
+def _waived(waivers: Sequence[Waiver]) -> str:
+    rows = ((f"`{waiver.rule.id}`", waiver.reason, waiver.violation) for waiver in waivers)
+    return "## Waived rules\n\nBroken on purpose.\n\n" + _table(("Rule", "Why it may be broken", "What is broken"), rows)
 
 
 def _shown(setting: Setting) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
-from sos_constructs.config import Layer, Setting, SosConfig
+from sos_constructs.config import Layer, Setting, SosConfig, configmaps
 from sos_constructs.config import construct as module
 from sos_constructs.config.catalogue import SOS
 from sos_constructs.config.layers import resolve
@@ -59,7 +59,7 @@ def test_one_config_map_per_section_with_the_defaults(chart: cdk8s.Chart) -> Non
 
 def test_synth_writes_exactly_the_manifests(chart: cdk8s.Chart) -> None:
     config = SosConfig(chart, "config", environment="staging", layers=[Layer("site", {"TZ": "Europe/Berlin"})], postgres=Database(chart, "db"))
-    expected = module.manifests(config._spec)
+    expected = configmaps.manifests(config._spec)
     for manifest in expected:
         manifest["metadata"]["namespace"] = "sos-app"
     assert cdk8s.Testing.synth(chart) == expected
@@ -108,7 +108,7 @@ def test_any_object_with_the_hosts_and_the_port_can_be_wired(chart: cdk8s.Chart)
 
 
 def test_values_are_typed_and_know_their_layer(chart: cdk8s.Chart) -> None:
-    config = SosConfig(chart, "config", layers=[Layer("site", {"LOG_LEVEL": "debug"}, reason="a fault")])
+    config = SosConfig(chart, "config", layers=[Layer("site", {"LOG_LEVEL": "http"}, reason="a fault")])
     assert config.value("JWT_ACCESS_TOKEN_TTL_MINUTES") == timedelta(minutes=15)
     assert config.value("EMERGENCY_NORMAL_TYPES") == ("GENERAL",)
     assert config.value("METRICS_PORT_NUMBER") == 9090
@@ -159,7 +159,7 @@ def test_handles_name_the_construct_and_the_nearest_word(chart: cdk8s.Chart) -> 
 
 def test_the_checksum_changes_with_what_is_read_and_with_nothing_else(chart: cdk8s.Chart) -> None:
     base = SosConfig(chart, "a")
-    louder = SosConfig(chart, "b", prefix="b", layers=[Layer("site", {"LOG_LEVEL": "debug"})])
+    louder = SosConfig(chart, "b", prefix="b", layers=[Layer("site", {"LOG_LEVEL": "http"})])
     same = SosConfig(chart, "c", prefix="c", layers=[Layer("other", {"LOG_LEVEL": "info"}, reason="as it was")])
     assert base.checksum("logging") != louder.checksum("logging")
     assert base.checksum("logging") == same.checksum("logging")
@@ -236,7 +236,7 @@ def test_importing_is_cheap(start: str, unwanted: list[str]) -> None:
 def test_public_names() -> None:
     import sos_constructs.config as package
 
-    assert package.__all__ == sorted(package.__all__)
+    assert package.__all__ == sorted(package.__all__, key=lambda name: (not name.isupper(), name))
     assert all(getattr(package, name) for name in package.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Layers'"):
         package.Layers  # noqa: B018
@@ -288,7 +288,7 @@ def test_any_layer_is_refused_clearly_or_survives_yaml(values: Mapping[str, obje
 
 
 def _check_round_trip(values: Mapping[str, object], found: Mapping[str, Setting]) -> None:
-    spec = module.ConfigSpec(prefix="sos-app", catalogue=SOS, settings=found, layers=("any",))
+    spec = configmaps.ConfigSpec(prefix="sos-app", catalogue=SOS, settings=found, layers=("any",))
     data = {key: text for section in SOS.sections if any(key.name in values for key in section.keys) for key, text in spec.data(section).items()}
     assert all(type(text) is str for text in data.values())
     assert yaml.safe_load(cdk8s.Yaml.stringify({"data": data})) == {"data": data}
@@ -306,10 +306,10 @@ def test_whatever_the_catalogue_takes_can_be_emitted(entry: tuple[str, object]) 
         return
     chart = cdk8s.Chart(cdk8s.Testing.app(), "x")
     section = SOS.section_of(entry[0])
-    spec = module.ConfigSpec(prefix="x", catalogue=SOS, settings=resolve(SOS, (layer,)), layers=("any",))
+    spec = configmaps.ConfigSpec(prefix="x", catalogue=SOS, settings=resolve(SOS, (layer,)), layers=("any",))
     from sos_constructs.emit import emit
 
-    emit(chart, module.config_map(spec, section))
+    emit(chart, configmaps.config_map(spec, section))
 
 
 def test_layer_files_reach_the_config_maps(chart: cdk8s.Chart, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_every_key_has_its_row_with_default_and_meaning() -> None:
         ("HSTS_MAX_AGE_SECONDS", 0, "`0`"),
         ("SESSION_TIMEOUT_MINUTES", 30, "`30`"),
         ("SESSION_TIMEOUT_MINUTES", 120, "`120` (2 hours)"),
-        ("AUDIT_LOG_RETENTION_DAYS", 30, "`30`"),
+        ("LOG_RETENTION_DAYS", 30, "`30`"),
         ("CORS_ALLOWED_ORIGINS", "", "(empty)"),
         ("TZ", "UTC", "`UTC`"),
     ],
