@@ -1,0 +1,106 @@
+"""Roles and databases: which difference leads to which statement. Real servers run them in tests/postgres_live."""
+
+from __future__ import annotations
+
+import re
+
+from sos_constructs.postgres.agent import databases, scram
+from sos_constructs.postgres.agent.files import DeclaredError
+from sos_constructs.postgres.agent.psql import SqlError
+
+import pytest
+
+from tests.postgres.agent.conftest import CANARIES, Pod
+
+FIVE = ("auth", "users", "emergency", "medical", "devices")
+
+
+def reconcile(pod: Pod) -> list[str]:
+    declared = pod.member.declared()
+    return databases.reconcile(declared, pod.member.psql(declared))
+
+
+def test_nothing_to_do_changes_nothing(pod: Pod):
+    assert reconcile(pod) == []
+    assert pod.psql.changes() == []
+
+
+def test_an_empty_cluster_gets_everything(pod: Pod):
+    """All answers empty: nothing exists."""
+    for pattern in ("rolpassword", "pg_auth_members", "pg_get_userbyid(datdba)", "aclexplode"):
+        pod.psql.answer(pattern)
+    done = reconcile(pod)
+    assert done[:9] == [f"create role {name}" for name in ("postgres", "standby", "rewind", "monitoring", *FIVE)]
+    assert "add role monitoring to pg_monitor" in done
+    assert [line for line in done if line.startswith("create database")] == [f"create database {d}" for d in FIVE]
+    assert len(pod.psql.changes()) == len(done)
+    assert "SCRAM" not in str(done)
+    assert not any(canary in str(done) for canary in CANARIES)
+    assert 'CREATE DATABASE "auth" OWNER "auth"' in pod.psql.changes()
+
+
+def test_passwords_go_as_verifiers(pod: Pod):
+    pod.set_password("auth-db-password", "another-canary-password")
+    assert reconcile(pod) == ["set password of role auth"]
+    (statement,) = pod.psql.changes()
+    match = re.fullmatch(r"""ALTER ROLE "auth" PASSWORD '(SCRAM-SHA-256\$.+)'""", statement)
+    assert match
+    assert scram.matches("another-canary-password", match[1])
+    assert "canary" not in str(pod.psql.asked()), "no password in any statement"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rows", "done"),
+    [
+        ("pg_auth_members", [], ["add role monitoring to pg_monitor"]),
+        (
+            "pg_get_userbyid(datdba)",
+            [(d, "postgres" if d == "auth" else d) for d in FIVE],
+            ["give database auth to auth"],
+        ),
+        (
+            "aclexplode",
+            [(d, who) for d in FIVE for who in (d, "monitoring")] + [("users", "")],
+            ["close database users to all but its owner"],
+        ),
+        ("aclexplode", [(d, "monitoring") for d in ("users", "emergency", "medical", "devices")], ["let monitoring connect to database auth"]),
+    ],
+)
+def test_one_difference_one_action(pattern: str, rows: list[tuple[str, ...]], done: list[str], pod: Pod):
+    pod.psql.answer(pattern, *rows)
+    assert reconcile(pod) == done
+    assert len(pod.psql.changes()) == 1
+
+
+def test_extensions_and_sql(pod: Pod):
+    declared = pod.member.declared().databases
+    declared[0] |= {"extensions": ["pgcrypto", "citext"], "sql": "CREATE TABLE IF NOT EXISTS t (a int)"}
+    pod.set_config("databases.json", databases=declared)
+    pod.psql.answer("pg_extension", ("plpgsql",), ("citext",))
+    done = reconcile(pod)
+    assert [re.sub("[0-9a-f]{12}", "…", line) for line in done] == ["create extension pgcrypto in auth", "run SQL … in auth", "note SQL … of auth as run"]
+    extension, sql, note = pod.psql.changes()
+    assert extension == 'CREATE EXTENSION IF NOT EXISTS "pgcrypto"'
+    assert sql == 'BEGIN;\nSET LOCAL ROLE "auth";\nCREATE TABLE IF NOT EXISTS t (a int)\n;COMMIT'
+    assert "sos_agent.applied" in note
+    arguments = pod.psql.arguments().removesuffix("\n").split("\n")
+    assert arguments[-2].endswith("-d auth -f -")
+    assert arguments[-1].endswith("-d postgres -f -")
+
+
+def test_sql_that_fails_is_not_noted_as_run(pod: Pod):
+    declared = pod.member.declared().databases
+    declared[0] |= {"sql": "SELECT broken"}
+    pod.set_config("databases.json", databases=declared)
+    pod.psql.answer("SELECT broken", error='ERROR:  column "broken" does not exist\n')
+    with pytest.raises(SqlError, match=r'^ERROR:  column "broken" does not exist$'):
+        reconcile(pod)
+    assert not any("applied (database" in sql for sql in pod.psql.asked())
+
+
+def test_a_username_that_differs_stops_before_anything_is_changed(pod: Pod):
+    pod.psql.answer("rolpassword")
+    (pod.member.credentials_dir / "postgres-username").write_text("root")
+    with pytest.raises(DeclaredError, match="differs from the declared role 'postgres'"):
+        reconcile(pod)
+    assert pod.psql.changes() == []
