@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 from sos_constructs.cli import secrets
+from sos_constructs.cli.diff import diff
 from sos_constructs.cli.seal import seal_command
 
 import typer
@@ -14,6 +15,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, pretty_exceptions_show_locals=False)
 secrets.app.command("seal")(seal_command)
 app.add_typer(secrets.app, name="secrets")
+app.command("diff")(diff)
 
 
 def _show_version(wanted: bool) -> None:
