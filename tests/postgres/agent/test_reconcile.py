@@ -9,6 +9,7 @@ from sos_constructs.postgres.agent.patroni_api import PatroniError, Status
 from sos_constructs.postgres.agent.psql import SqlError
 from sos_constructs.postgres.agent.reconcile import NotYet, reconcile_databases, reconcile_member, reconcile_store
 from sos_constructs.postgres.agent.render import rendered_passwords
+from sos_constructs.postgres.agent.restarts import SETTLED, Restarts
 from sos_constructs.postgres.tuning import postgresql_conf
 
 import pytest
@@ -146,3 +147,27 @@ def test_only_the_primary_writes_to_the_store(status: Status, pod: Pod):
     pod.patroni.answers["GET /config"] = (200, {})
     reconcile_store(pod.member, status)
     assert pod.patroni.calls == []
+
+
+# --- restarts in place; whose turn it is: test_restarts.py -------------------------------------------------------------
+
+
+def test_a_refused_restart_is_tried_again(pod: Pod):
+    now = [0.0]
+    step, waiting = Restarts(lambda: now[0]), Status("primary", True, False, ("max_connections",))
+    leader = {
+        "name": "postgres-0",
+        "role": "leader",
+        "state": "running",
+        "pending_restart_reason": {"max_connections": {"old_value": "200", "new_value": "100"}},
+    }
+    pod.patroni.answers |= {"GET /cluster": (200, {"members": [leader]}), "POST /restart": (503, "")}
+    step(pod.member, waiting)
+    now[0] += SETTLED
+    with pytest.raises(PatroniError, match="POST /restart: HTTP 503"):
+        step(pod.member, waiting)
+    del pod.patroni.answers["POST /restart"]
+    step(pod.member, waiting)
+    now[0] += SETTLED
+    step(pod.member, waiting)
+    assert pod.patroni.changes() == [("POST /restart", {"restart_pending": True})] * 2

@@ -1,0 +1,309 @@
+"""The loop: steps on their own, pauses that grow, one line per change, and no secret in any of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sos_constructs.postgres.agent import __main__ as main
+from sos_constructs.postgres.agent.files import DeclaredError
+from sos_constructs.postgres.agent.metrics import Metrics
+from sos_constructs.postgres.agent.patroni_api import PatroniError, Status
+from sos_constructs.postgres.agent.psql import SqlError
+from sos_constructs.postgres.agent.reconcile import Member, NotYet
+from sos_constructs.postgres.agent.scram import verifier
+
+import pytest
+
+from tests.postgres.agent.conftest import CANARIES, Pod
+from tests.postgres.agent.test_metrics import parsed
+from tests.postgres.example import spec
+from tests.postgres.mounted import AGENT, environment, mount
+
+PRIMARY = Status("primary", True, False)
+
+
+# --- one step ---------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """``time.monotonic`` by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Member:
+    return mount(tmp_path, spec())
+
+
+class Step:
+    """Counts its runs, and fails with what it is told."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.error: Exception | None = None
+
+    def __call__(self, member: Member, status: Status) -> None:
+        self.runs += 1
+        if self.error:
+            raise self.error
+
+
+def test_a_step_runs_when_something_changed_and_once_a_minute(clock: Clock, member: Member):
+    step, metrics = Step(), Metrics()
+    runner = main.Runner("x", step)
+    first, other, third = main.Situation("a", PRIMARY), main.Situation("b", PRIMARY), main.Situation("b", Status("replica", True, True))
+    for situation, seconds, runs in (
+        (first, 0, 1),
+        (first, 5, 1),
+        (other, 5, 2),
+        (other, 59, 2),
+        (other, 1, 3),
+        (third, 0, 4),
+    ):
+        clock.now += seconds
+        runner.round(member, situation, metrics)
+        assert step.runs == runs
+
+
+def test_pauses_after_failures_grow_up_to_a_minute(clock: Clock, member: Member):
+    step, metrics, situation = Step(), Metrics(), main.Situation("a", PRIMARY)
+    step.error = SqlError("no")
+    runner = main.Runner("x", step)
+    times: list[float] = []
+    while len(times) < 7:
+        before = step.runs
+        runner.round(member, situation, metrics)
+        if step.runs > before:
+            times.append(clock.now)
+        clock.now += 1
+    assert [later - earlier for earlier, later in pairwise(times)] == [5, 10, 20, 40, 60, 60]
+    runner.round(member, main.Situation("b", PRIMARY), metrics)
+    assert step.runs == 8, "a change is no reason to wait"
+
+
+def test_pauses_begin_anew_after_a_success(clock: Clock, member: Member):
+    step, metrics = Step(), Metrics()
+    runner = main.Runner("x", step)
+    for name, error in (("a", SqlError("no")), ("b", SqlError("no")), ("c", None), ("d", SqlError("no"))):
+        step.error = error
+        runner.round(member, main.Situation(name, PRIMARY), metrics)
+    clock.now += main.INTERVAL
+    runner.round(member, main.Situation("d", PRIMARY), metrics)
+    assert step.runs == 5
+
+
+def test_an_error_is_told_once_and_its_end_too(clock: Clock, member: Member, capsys: pytest.CaptureFixture[str]):
+    step, metrics = Step(), Metrics()
+    runner = main.Runner("databases", step)
+    for error in (None, SqlError("no"), SqlError("no"), SqlError("other"), None, None):
+        step.error = error
+        clock.now += 100
+        runner.round(member, main.Situation("a", PRIMARY), metrics)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["level"], line["step"], line["message"]) for line in lines] == [
+        ("error", "databases", "no"),
+        ("error", "databases", "other"),
+        ("info", "databases", "works again"),
+    ]
+    found = parsed(metrics.text())
+    assert (found['sos_agent_reconcile_failures_total{step="databases"}'], found['sos_agent_reconcile_success{step="databases"}']) == (3, 1)
+
+
+@pytest.mark.parametrize("error", [DeclaredError("why"), NotYet("why"), PatroniError("why"), SqlError("why"), OSError("why")])
+def test_expected_errors_are_told(error: Exception, member: Member):
+    step = Step()
+    step.error = error
+    assert main.attempt(step, member, PRIMARY) == "why"
+
+
+@pytest.mark.parametrize("error", [KeyError("canary"), ValueError("canary"), RuntimeError("canary"), ZeroDivisionError("canary")])
+def test_mistakes_are_told_by_their_type_alone(error: Exception, member: Member):
+    step = Step()
+    step.error = error
+    assert main.attempt(step, member, PRIMARY) == f"unexpected {type(error).__name__}"
+
+
+def test_code_digest_sees_new_and_changed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(main, "__file__", str(tmp_path / "__main__.py"))
+    digests = [main.code_digest()]
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "")):
+        (tmp_path / name).write_text(text)
+        digests.append(main.code_digest())
+    (tmp_path / "notes.txt").write_text("x")
+    assert main.code_digest() == digests[-1]
+    assert len(set(digests)) >= 3
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def variables(member: Member, monkeypatch: pytest.MonkeyPatch) -> Member:
+    for name, value in environment(member, 0).items():
+        monkeypatch.setenv(name, value)
+    return member
+
+
+def test_render_says_what_is_missing(variables: Member, capsys: pytest.CaptureFixture[str]):
+    """The kubelet shows the last line as the reason why the container ended (terminationMessagePolicy)."""
+    (variables.credentials_dir / "auth-db-password").unlink()
+    assert main.main(["render"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line).items() >= {"level": "error", "step": "render", "message": "Secret key auth-db-password: is missing"}.items()
+
+
+def test_render(variables: Member):
+    assert main.main(["render"]) == 0
+    assert variables.patroni_file.exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["restart"], ["run", "now"]])
+def test_usage(arguments: list[str], variables: Member, capsys: pytest.CaptureFixture[str]):
+    assert main.main(arguments) == 2
+    assert capsys.readouterr().err == "usage: python3 -m agent render|run\n"
+
+
+# --- the process ------------------------------------------------------------------------------------------------------
+
+
+class Agent:
+    """``python3 -m agent run`` as in its container, with a loop a hundred times faster."""
+
+    def __init__(self, pod: Pod) -> None:
+        self.code = pod.folder / "opt" / "agent"
+        shutil.copytree(AGENT, self.code, ignore=shutil.ignore_patterns("__pycache__"))
+        source = (self.code / "__main__.py").read_text()
+        assert source.count("INTERVAL = 5.0\n") == 1
+        (self.code / "__main__.py").write_text(source.replace("INTERVAL = 5.0\n", "INTERVAL = 0.05\n"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.out, self.err = pod.folder / "stdout", pod.folder / "stderr"
+        with self.out.open("w") as out, self.err.open("w") as err:
+            variables = environment(pod.member, port) | {"PYTHONPATH": str(self.code.parent)}
+            self.process = subprocess.Popen([sys.executable, "-m", "agent", "run"], env=variables, cwd=pod.folder, stdout=out, stderr=err)
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
+            return parsed(answer.read().decode())
+
+    def succeeds(self) -> dict[str, bool]:
+        """By step; empty while nobody answers."""
+        try:
+            found = self.metrics()
+        except urllib.error.URLError:
+            return {}
+        return {name.split('"')[1]: value == 1 for name, value in found.items() if name.startswith("sos_agent_reconcile_success")}
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text().splitlines()]
+
+    def said(self, message: str) -> int:
+        return sum(message in line["message"] for line in self.lines())
+
+
+@pytest.fixture
+def agent(pod: Pod) -> Iterator[Agent]:
+    running = Agent(pod)
+    yield running
+    running.process.kill()
+    running.process.wait(timeout=10)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+ALL = {"watch", "databases", "member", "store", "restarts"}
+
+
+def test_a_day_in_the_life(pod: Pod, agent: Agent):
+    """Works, fails in every way, recovers, changes its own code, ends; and tells no password whatever happens."""
+    eventually(lambda: agent.succeeds() == dict.fromkeys(ALL, True))
+    assert agent.said("started") == 1
+    assert pod.psql.changes() == []
+    assert pod.patroni.changes() == []
+
+    # One step fails: its SQL, with the verifier in it, comes back in PostgreSQL's message. The others go on.
+    stored = verifier(CANARIES[0])
+    pod.psql.answer("ALTER ROLE", error=f"ERROR:  hook refused {stored}\nLINE 1: ALTER ROLE auth PASSWORD '{stored}'\n")
+    pod.set_password("auth-db-password", "canary-of-the-second-password")
+    eventually(lambda: agent.succeeds() == dict.fromkeys(ALL, True) | {"databases": False})
+    with urllib.request.urlopen(f"{agent.url}/health", timeout=10) as answer:
+        assert answer.status == 200
+    pod.set_config("databases.json", databases=[])  # seen by the failing step as well
+    (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 8MB\n")
+    eventually(lambda: ("POST /reload", None) in pod.patroni.changes())
+    assert agent.said("hook refused (verifier)") == 1
+
+    # Patroni refuses, with the login in its answer; then it is not there at all; then the Secret is broken.
+    login = base64.b64encode(b"patroni:" + CANARIES[0].encode()).decode()
+    pod.patroni.answers["POST /reload"] = (401, f"no {login}")
+    (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 9MB\n")
+    eventually(lambda: not agent.succeeds()["member"])
+    del pod.patroni.answers["POST /reload"]
+    pod.set_password("patroni-username", "patroni canary")
+    eventually(lambda: not agent.succeeds()["watch"])
+    assert agent.said("Secret key patroni-username: must be printable ASCII") == 1
+    pod.set_password("patroni-username", "patroni")
+    good = (pod.member.config_dir / "patroni.json").read_text()
+    (pod.member.config_dir / "patroni.json").write_text(json.dumps(json.loads(good) | {"restapi": {"listen": "*:1"}}))
+    eventually(lambda: agent.said("GET /patroni: URLError") == 1)
+
+    # Everything works again.
+    pod.psql.answer("ALTER ROLE")
+    pod.psql.answer("rolpassword", *((role["name"], verifier(pod.member.declared().credential(role["password_key"]))) for role in pod.member.declared().roles))
+    (pod.member.config_dir / "patroni.json").write_text(good)
+    eventually(lambda: agent.succeeds() == dict.fromkeys(ALL, True))
+    assert agent.said("works again") >= 2
+
+    # The kubelet brings new code: the same process starts anew with it.
+    (agent.code / "log.py").write_text((agent.code / "log.py").read_text() + "\n# newer\n")
+    eventually(lambda: agent.said("new code is mounted: starting anew") == 1 and agent.said("started") == 2)
+    first, second = [line["code"] for line in agent.lines() if line["message"] == "started"]
+    assert first != second
+    eventually(lambda: agent.succeeds() == dict.fromkeys(ALL, True))
+    assert agent.process.poll() is None
+
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.process.wait(timeout=20) == 0
+
+    for line in agent.lines():
+        assert {"time", "level", "step", "message"} <= line.keys()
+    told = agent.out.read_text() + agent.err.read_text()
+    assert agent.err.read_text() == ""
+    secrets = [*CANARIES, "canary", "SCRAM-SHA-256$", login]
+    assert [secret for secret in secrets if secret in told or base64.b64encode(secret.encode()).decode().rstrip("=") in told] == []
+
+
+def test_it_ends_at_once_when_told_to(agent: Agent):
+    eventually(lambda: bool(agent.succeeds()))
+    os.kill(agent.process.pid, signal.SIGTERM)
+    assert agent.process.wait(timeout=20) == 0
+    assert agent.err.read_text() == ""
