@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +52,19 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
+class Server(ThreadingHTTPServer):
+    """Listens on both versions of IP where there are both: kubelet and Prometheus use the pod's first address, which may be of version 6."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """Bind, without HTTPServer's look-up of a host name, which nobody needs and which waits for DNS."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "agent", self.server_address[1]
+
+
 def serve(metrics: Metrics, port: int, stale_after: float) -> ThreadingHTTPServer:
     """Answer /metrics, and /health with 503 once the loop stands still. Returns the server, running in a thread of its own."""
 
@@ -73,6 +88,6 @@ def serve(metrics: Metrics, port: int, stale_after: float) -> ThreadingHTTPServe
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: a probe every few seconds is no event."""
 
-    server = ThreadingHTTPServer(("", port), Handler)
+    server = Server(("", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

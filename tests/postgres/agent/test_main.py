@@ -270,11 +270,11 @@ def test_a_day_in_the_life(pod: Pod, agent: Agent):
     del pod.patroni.answers["POST /reload"]
     pod.set_password("patroni-username", "patroni canary")
     eventually(lambda: not agent.succeeds()["watch"])
-    assert agent.said("Secret key patroni-username: must be printable ASCII") == 1
+    assert agent.said("Secret key patroni-username: must be printable ASCII") >= 1
     pod.set_password("patroni-username", "patroni")
     good = (pod.member.config_dir / "patroni.json").read_text()
     (pod.member.config_dir / "patroni.json").write_text(json.dumps(json.loads(good) | {"restapi": {"listen": "*:1"}}))
-    eventually(lambda: agent.said("GET /patroni: URLError") == 1)
+    eventually(lambda: agent.said("GET /patroni: URLError") >= 1)
 
     # Everything works again.
     pod.psql.answer("ALTER ROLE")

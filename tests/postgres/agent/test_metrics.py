@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -59,11 +60,13 @@ def test_success_after_failure():
     assert found['sos_agent_reconcile_failures_total{step="member"}'] == 1, "a counter never goes back"
 
 
-@pytest.fixture
-def url() -> Iterator[tuple[Metrics, str]]:
+@pytest.fixture(params=["127.0.0.1", "[::1]"])
+def url(request: pytest.FixtureRequest) -> Iterator[tuple[Metrics, str]]:
+    if request.param == "[::1]" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 on this machine")
     metrics = Metrics()
     server = serve(metrics, 0, stale_after=300)
-    yield metrics, f"http://127.0.0.1:{server.server_address[1]}"
+    yield metrics, f"http://{request.param}:{server.server_port}"
     server.shutdown()
     server.server_close()
 
