@@ -27,7 +27,19 @@ if TYPE_CHECKING:
         PrometheusOperator,
         Resources,
     )
-    from sos_constructs.secrets import ExistingSecrets, SealedSecrets, SecretHandle, SosSecrets, TemplateSecrets
+    from sos_constructs.secrets import (
+        AwsSecretsManager,
+        AzureKeyVault,
+        ExistingSecrets,
+        ExternalSecrets,
+        GcpSecretManager,
+        KubernetesStore,
+        SealedSecrets,
+        SecretHandle,
+        SosSecrets,
+        TemplateSecrets,
+        Vault,
+    )
 
 if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command line handles files and needs no Node
     _node.choose()
@@ -37,13 +49,18 @@ __all__ = [
     "OFFICIAL",
     "SOS",
     "SPILO",
+    "AwsSecretsManager",
+    "AzureKeyVault",
     "Catalogue",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
+    "ExternalSecrets",
+    "GcpSecretManager",
     "HaPostgres",
     "ImageProfile",
     "Key",
+    "KubernetesStore",
     "Layer",
     "PatroniTiming",
     "PrometheusOperator",
@@ -56,12 +73,25 @@ __all__ = [
     "SosNamespace",
     "SosSecrets",
     "TemplateSecrets",
+    "Vault",
 ]
 
 _HOME = {
     "config": ("SOS", "Catalogue", "Key", "Layer", "Rule", "Section", "SosConfig"),
     "foundation": ("SosNamespace",),
-    "secrets": ("ExistingSecrets", "SealedSecrets", "SecretHandle", "SosSecrets", "TemplateSecrets"),
+    "secrets": (
+        "AwsSecretsManager",
+        "AzureKeyVault",
+        "ExistingSecrets",
+        "ExternalSecrets",
+        "GcpSecretManager",
+        "KubernetesStore",
+        "SealedSecrets",
+        "SecretHandle",
+        "SosSecrets",
+        "TemplateSecrets",
+        "Vault",
+    ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -67,18 +67,30 @@ def generate_command(
 
 @app.command("check")
 def check_command(
-    source: Annotated[str, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")],
-    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the Secrets (default: any, if it is only one).")] = None,
+    source: Annotated[str | None, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Check the Secrets that are in the cluster, wherever they came from.")] = False,
+    context: Annotated[str | None, typer.Option(help="With --cluster: kubeconfig context (default: the current one).")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace of the Secrets (default: with --cluster sos-app, else any, if it is only one).")
+    ] = None,
     only: Only = None,
 ) -> None:
     """Find missing, placeholder, weak and malformed values; no value is ever shown.
 
+    What is missing is listed with how to get it and what does not work without it.
+
     Exit code 0: nothing wrong. 1: something is. 2: the input cannot be read. 3: only what vendors must issue is missing.
-    From a cluster: kubectl get secret -n sos-app -o yaml | sosctl secrets check -
     """
     wanted = common.wanted(only)
+    if cluster == (source is not None):
+        common.stop("say what to check: a FILE, '-' for standard input, or --cluster" + (", not two of them." if cluster else "."))
+    if context and not cluster:
+        common.stop(f"--context {context}: belongs to --cluster; add it.")
     try:
-        stored = select(read(common.text(source), common.called(source)), BY_NAME, common.called(source), namespace=namespace)
+        if source is None:
+            stored = common.stored("cluster", wanted, namespace or "sos-app", context)
+        else:
+            stored = select(read(common.text(source), common.called(source)), BY_NAME, common.called(source), namespace=namespace)
     except SecretInputError as error:
         common.stop(f"{error}.")
     findings = check(stored, now=datetime.now(timezone.utc), only=wanted)

@@ -10,13 +10,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sos_constructs.secrets.construct import SosSecrets
+    from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
     from sos_constructs.secrets.handles import SecretHandle
     from sos_constructs.secrets.sealed import SealedSecrets
     from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
 
-__all__ = ["ExistingSecrets", "SealedSecrets", "SecretHandle", "SecretSource", "SosSecrets", "TemplateSecrets"]
+__all__ = [
+    "AwsSecretsManager",
+    "AzureKeyVault",
+    "ExistingSecrets",
+    "ExternalSecrets",
+    "GcpSecretManager",
+    "KubernetesStore",
+    "SealedSecrets",
+    "SecretHandle",
+    "SecretSource",
+    "SosSecrets",
+    "TemplateSecrets",
+    "Vault",
+]
 
-_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct"}
+_EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
+_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct"} | dict.fromkeys(_EXTERNAL, "external")
 
 
 def __getattr__(name: str) -> object:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
-from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.handles import SecretHandle
 from sos_constructs.secrets.sources import ExistingSecrets, SecretSource
 
@@ -54,9 +54,9 @@ def _check_namespaces(scope: Construct, manifests: Sequence[Mapping[str, Any]]) 
     """Refuse a Secret that would land in another namespace than the chart's workloads, which could not see it there."""
     namespace = cdk8s.Chart.of(scope).namespace
     for manifest in manifests:
-        other = manifest["metadata"].get("namespace")
-        if namespace and other and other != namespace:
-            raise InvalidOption("source", f"{manifest['kind']} {manifest['metadata']['name']}", f"is for namespace {other}, but the chart's is {namespace}")
+        name, other = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
+        if name in BY_NAME and namespace and other and other != namespace:
+            raise InvalidOption("source", f"{manifest['kind']} {name}", f"is for namespace {other}, but the chart's is {namespace}; make them equal")
 
 
 @jsii.implements(IValidation)

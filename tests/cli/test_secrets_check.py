@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.cli.conftest import manifest
+from tests.cli.conftest import Cluster, manifest
 
 CANARY = "c4n4ry.Zm9vYmFyYmF6cXV4"
 PASSWORD = base64.b64encode(b"kD3mPq8ZrT5vXw2YbN7cF9hJ4gLs6uAe").decode()
@@ -92,3 +92,44 @@ def test_a_file(tmp_path):
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(manifest(**GOOD)))
     assert CliRunner().invoke(app, ["secrets", "check", str(tmp_path / "s.yaml"), "--only", "redis-credentials"]).exit_code == 0
     assert CliRunner().invoke(app, ["secrets", "check", str(tmp_path)]).exit_code == 2
+
+
+def test_secrets_of_a_cluster_wherever_they_came_from(cluster: Cluster):
+    cluster.apply(yaml.safe_dump(manifest(**(GOOD | {"redis-password": base64.b64encode(b"short").decode()}))))
+    result = CliRunner().invoke(app, ["secrets", "check", "--cluster", "--only", "redis-credentials", "--only", "oauth-credentials"])
+    lines = result.stdout.splitlines()
+    assert lines[0] == "weak        redis-credentials/redis-password has 5 characters; 32 is the least"
+    assert lines[1].startswith("missing     oauth-credentials/google-oauth-client-id Google Cloud console → ")
+    assert all(" Without it: No log-in with " in line for line in lines[1:-1])
+    assert result.exit_code == 1
+    call = cluster.calls()[-1]
+    assert call[:2] == ["--namespace", "sos-app"]
+    assert call[-6:-3] == ["secret", "redis-credentials", "oauth-credentials"]
+
+
+def test_another_cluster_and_namespace(cluster: Cluster):
+    cluster.apply(yaml.safe_dump(manifest(namespace="other", **GOOD)))
+    arguments = ["secrets", "check", "--cluster", "--only", "redis-credentials", "--context", "prod", "--namespace", "other"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    (call,) = cluster.calls()
+    assert call[:4] == ["--context", "prod", "--namespace", "other"]
+
+
+def test_a_cluster_that_does_not_answer_has_not_been_checked(cluster: Cluster):
+    cluster.fails("Unable to connect to the server")
+    result = CliRunner().invoke(app, ["secrets", "check", "--cluster"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "sosctl: cluster (context none, namespace sos-app): Unable to connect to the server.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say what to check: a FILE, '-' for standard input, or --cluster."),
+        (["-", "--cluster"], "say what to check: a FILE, '-' for standard input, or --cluster, not two of them."),
+        (["-", "--context", "prod"], "--context prod: belongs to --cluster; add it."),
+    ],
+)
+def test_what_to_check_must_be_clear(arguments: list[str], message: str):
+    result = CliRunner().invoke(app, ["secrets", "check", *arguments], input="")
+    assert (result.exit_code, result.stderr) == (2, f"sosctl: {message}\n")

@@ -1,0 +1,75 @@
+"""Documents that the operator makes by itself, from nothing: every random, fixed and derived key of a Secret.
+
+Written in the operator's template language (Go templates with the functions of sprig). ``index . "key"`` is a value that exists already and is
+then kept; only what is missing is made. ``randAlphaNum`` and ``randBytes`` read the system's cryptographic random source. The operator's
+``Password`` generator is not used: with its ``base64`` encoding 32 characters are not 32 random bytes, and its own key would land in every document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from sos_constructs.secrets.external.manifests import WAVE_BOOTSTRAP, WAVE_STORE, metadata
+from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES
+from sos_constructs.secrets.model import Form, SecretSpec
+
+PASSWORD_CHARACTERS = 40
+"""238 bits, more than SHA-256 based log-ins can use."""
+
+_MAKERS: Mapping[Form, str] = {
+    "password": f"randAlphaNum {PASSWORD_CHARACTERS}",
+    "hs256": f"randAlphaNum {HS256_CHARACTERS}",
+    "aes256": f"randBytes {AES256_BYTES}",  # randBytes gives base64 text
+    "mongodb-keyfile": f"randBytes {KEYFILE_BYTES}",
+}
+_KEY_PAIR = "rsa-private-key"
+
+
+def document(secret: SecretSpec) -> str:
+    """Template of a YAML mapping with all keys of the Secret that can be made, keeping those that exist; empty when there is none."""
+    lines: list[str] = []
+    for row in secret.keys:
+        if row.origin == "fixed":
+            lines.append(f'{row.key}: {{{{ index . "{row.key}" | default "{row.value}" | toJson }}}}')
+        elif row.origin == "generated" and row.form == _KEY_PAIR:
+            lines.append((files("sos_constructs.secrets.external") / "files" / f"{secret.attribute}-key-pair.tpl").read_text("utf-8").strip())
+        elif row.origin == "generated":
+            lines.append(f'{row.key}: {{{{ index . "{row.key}" | default ({_MAKERS[row.form]}) | toJson }}}}')
+    return "\n".join(lines)
+
+
+def template(secret: SecretSpec) -> dict[str, Any]:
+    """``spec.template`` or ``spec.target.template`` that completes the document of ``secret``."""
+    text = document(secret)
+    result: dict[str, Any] = {"engineVersion": "v2", "mergePolicy": "Merge"}
+    return result | {"templateFrom": [{"literal": text, "target": "Data"}]} if text else result
+
+
+def nothing(name: str, namespace: str) -> dict[str, Any]:
+    """A generator of no values: PushSecret needs one, but all values come from its template."""
+    return {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "metadata": metadata(name, namespace, WAVE_STORE), "spec": {"data": {}}}
+
+
+def push_secret(
+    secret: SecretSpec, namespace: str, *, store: Mapping[str, str], generator: str, remote_key: str, push_metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the document once, if there is none: never again by the clock, not even where somebody has deleted it."""
+    data: dict[str, Any] = {"conversionStrategy": "None", "match": {"remoteRef": {"remoteKey": remote_key}}}
+    if push_metadata:
+        data["metadata"] = dict(push_metadata)
+    return {
+        "apiVersion": "external-secrets.io/v1alpha1",
+        "kind": "PushSecret",
+        "metadata": metadata(f"{secret.name}-bootstrap", namespace, WAVE_BOOTSTRAP),
+        "spec": {
+            "data": [data],  # without secretKey and property: IfNotExists looks at whole documents only
+            "deletionPolicy": "None",
+            "refreshInterval": "0s",
+            "secretStoreRefs": [dict(store)],
+            "selector": {"generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "name": generator}},
+            "template": template(secret),
+            "updatePolicy": "IfNotExists",
+        },
+    }

@@ -1,0 +1,104 @@
+"""The source that copies Secrets from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from sos_constructs import names
+from sos_constructs.errors import InvalidOption, did_you_mean
+from sos_constructs.secrets.external import bootstrap, kubernetes, manifests
+from sos_constructs.secrets.external.kubernetes import KubernetesStore
+from sos_constructs.secrets.external.stores import Store, matched, words
+from sos_constructs.secrets.model import SecretSpec
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class ExternalSecrets:
+    """The Secrets are copies of documents in a store, made and kept up to date by the External Secrets Operator 0.17 or later.
+
+    One JSON document per Secret, with the Secret's keys. The chart never holds a value, and neither does Git.
+
+    :param store: where the documents are.
+    :param namespace: namespace of the Secrets; the chart's.
+    :param prefix: first part of every document's name: ``sos-app/postgres-credentials``. One per installation and environment. A store that knows no
+        ``/`` gets a ``-``.
+    :param refresh: how often the store is asked. Each time costs one request per Secret.
+    :param cluster_store: a ClusterSecretStore, which only ``namespace`` may use, instead of a SecretStore.
+    :param bootstrap: the operator itself makes the documents that are missing: every generated, derived and fixed key. What exists is never changed.
+    :param without: Secrets that come from somewhere else, such as ``("tls-certificates",)`` from cert-manager.
+    :raises InvalidOption: for a name the store refuses, an interval below a second or in parts of one, or an unknown Secret.
+    """
+
+    alone: ClassVar[bool] = False
+
+    store: Store
+    namespace: str = "sos-app"
+    prefix: str = "sos-app"
+    refresh: timedelta = timedelta(hours=1)
+    cluster_store: bool = False
+    bootstrap: bool = False
+    without: tuple[str, ...] = field(default=(), converter=words)
+
+    def __attrs_post_init__(self) -> None:
+        names.dns_label("namespace", self.namespace, at_most=50)  # names made of it are labels, too
+        matched("prefix", self.prefix, r"([\w.-]+(/[\w.-]+)*)?", "must be words of letters, digits, '-', '_' and '.', separated by single '/', or empty")
+        _check_interval("refresh", self.refresh)
+        if isinstance(self.store, KubernetesStore) and self.store.namespace == self.namespace:
+            raise InvalidOption("store", self.store, "must be in another namespace: who may read Secrets in this one would have the originals, too")
+
+    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
+        """Store, bootstrap and ExternalSecrets, in the order in which they must be applied."""
+        known = [secret.name for secret in secrets]
+        for name in self.without:
+            if name not in known:
+                raise InvalidOption("without", name, f"is no Secret of the catalogue{did_you_mean(str(name), known)}; there are {', '.join(known)}")
+        documents = {secret.name: self.store.remote_key(self.prefix, secret.name) for secret in secrets if secret.name not in self.without}
+        ours = [secret for secret in secrets if secret.name in documents]
+        store = {"kind": "ClusterSecretStore" if self.cluster_store else "SecretStore", "name": self._name}
+        external = [manifests.external_secret(secret, self.namespace, store=store, remote_key=documents[secret.name], refresh=self.refresh) for secret in ours]
+        if isinstance(self.store, KubernetesStore):
+            return [*self._own_store(), *self._inside(self.store.namespace, ours, documents, store), *external]
+        return [*self._own_store(), *(self._pushes(ours, documents, store) if self.bootstrap else []), *external]
+
+    @property
+    def _name(self) -> str:
+        return f"{self.namespace}-secrets"
+
+    def _own_store(self) -> list[dict[str, Any]]:
+        """The store object, and whom the operator acts as when it uses it."""
+        annotations = self.store.account()
+        account = [] if annotations is None else [manifests.service_account(self._name, self.namespace, annotations)]
+        if not self.cluster_store:
+            return [*account, manifests.store(self._name, self.namespace, self.store.provider({"name": self._name}))]
+        inside = [self.store.namespace] if isinstance(self.store, KubernetesStore) and self.bootstrap else []
+        provider = self.store.provider({"name": self._name, "namespace": self.namespace})
+        return [*account, manifests.cluster_store(self._name, [self.namespace, *inside], provider)]
+
+    def _pushes(self, secrets: Sequence[SecretSpec], documents: Mapping[str, str], store: Mapping[str, str]) -> list[dict[str, Any]]:
+        generator, about = f"{self._name}-bootstrap", self.store.push_metadata()
+        pushes = [
+            bootstrap.push_secret(secret, self.namespace, store=store, generator=generator, remote_key=documents[secret.name], push_metadata=about)
+            for secret in secrets
+        ]
+        return [bootstrap.nothing(generator, self.namespace), *pushes]
+
+    def _inside(self, namespace: str, secrets: Sequence[SecretSpec], documents: Mapping[str, str], store: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Objects in the namespace that is the store: rights, and with ``bootstrap`` what makes the documents."""
+        readers, objects = [(self.namespace, self._name)], list[dict[str, Any]]()
+        if self.bootstrap and not self.cluster_store:  # a SecretStore cannot be used from another namespace
+            own = f"{self._name}-bootstrap"
+            readers, store = [*readers, (namespace, own)], {"kind": "SecretStore", "name": own}
+            objects = [manifests.service_account(own, namespace, {}), manifests.store(own, namespace, self.store.provider({"name": own}))]
+        objects += kubernetes.rights(self._name, namespace, readers, documents.values())
+        if self.bootstrap:
+            objects += [kubernetes.completed_document(secret, namespace, store=store, remote_key=documents[secret.name]) for secret in secrets]
+        return objects
+
+
+def _check_interval(option: str, value: object) -> None:
+    if not isinstance(value, timedelta) or value < timedelta(seconds=1) or value.microseconds:
+        raise InvalidOption(option, value, "must be a timedelta of whole seconds, at least one, for instance timedelta(hours=1)")
