@@ -37,7 +37,7 @@ def validate_custom_resource(manifest: Mapping[str, Any]) -> None:
 
 def typed_second_opinion(manifest: Mapping[str, Any]) -> None:
     """Raise unless the class of imports/ for this kind takes the same values and serializes to the same object."""
-    group = manifest["apiVersion"].partition("/")[0]
+    group = manifest["apiVersion"].partition("/")[0].replace("-", "_")
     module = importlib.import_module(".".join(["imports", *reversed(group.split("."))]))
     struct = getattr(module, f"{manifest['kind']}Spec")
     metadata = {_attribute(key): value for key, value in manifest["metadata"].items()}
@@ -99,8 +99,8 @@ def _typed(annotation: Any, value: Any, where: str) -> Any:
         (item,) = typing.get_args(annotation)
         return [_typed(item, each, f"{where}[{index}]") for index, each in enumerate(value)]
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return annotation[value.upper()]
-    if isinstance(value, dict) and isinstance(annotation, type):
+        return annotation[_attribute(value).upper()]
+    if isinstance(value, dict) and isinstance(annotation, type) and annotation is not Any:
         hints = typing.get_type_hints(vars(annotation)["__init__"])
         unknown = [key for key in value if _attribute(key) not in hints]
         assert not unknown, f"{annotation.__name__} has no {', '.join(unknown)} ({where})"
@@ -109,5 +109,5 @@ def _typed(annotation: Any, value: Any, where: str) -> Any:
 
 
 def _attribute(key: str) -> str:
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key).lower()
     return f"{snake}_" if keyword.iskeyword(snake) else snake

@@ -83,7 +83,15 @@ def test_the_typed_classes_find_faults_too(manifest: dict[str, Any], path: str, 
 
 @pytest.mark.parametrize(
     ("api_version", "kind"),
-    [("monitoring.coreos.com/v1", "PodMonitor"), ("monitoring.coreos.com/v1", "PrometheusRule"), ("bitnami.com/v1alpha1", "SealedSecret")],
+    [
+        ("monitoring.coreos.com/v1", "PodMonitor"),
+        ("monitoring.coreos.com/v1", "PrometheusRule"),
+        ("bitnami.com/v1alpha1", "SealedSecret"),
+        ("external-secrets.io/v1", "ClusterSecretStore"),
+        ("external-secrets.io/v1", "ExternalSecret"),
+        ("external-secrets.io/v1", "SecretStore"),
+        ("external-secrets.io/v1alpha1", "PushSecret"),
+    ],
 )
 def test_our_schemas_are_a_part_of_upstreams(api_version: str, kind: str):
     found = crds.schemas(api_version, kind)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from sos_constructs.secrets import ExistingSecrets, SealedSecrets, SecretSource, SosSecrets, TemplateSecrets
+from sos_constructs.secrets import ExistingSecrets, ExternalSecrets, KubernetesStore, SealedSecrets, SecretSource, SosSecrets, TemplateSecrets
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.check import check
 from sos_constructs.secrets.forms import FORMS, placeholder
@@ -23,6 +23,7 @@ from tests.secrets.test_sealed import sealed, write
 SOURCES: dict[str, Callable[[Path], SecretSource]] = {
     "existing": lambda folder: ExistingSecrets(),
     "template": lambda folder: TemplateSecrets(),
+    "external": lambda folder: ExternalSecrets(store=KubernetesStore(namespace="sos-store"), bootstrap=True),
     "sealed": lambda folder: SealedSecrets(write(folder / "sealed.yaml", *(sealed(secret.name) for secret in SECRETS))),
 }
 

@@ -21,7 +21,7 @@ Should genPrivateKey ever write something else, the check of the headers fails a
       {{- $bits := 0 }}
       {{- range $at := until 6 }}
         {{- $digit := substr (int (add $start $at)) (int (add $start $at 1)) $hash }}
-        {{- $bits = add (mul $bits 16) (len (first (splitList $digit "0123456789abcdef"))) }}
+        {{- $bits = add (mul $bits 16) (div (len (first (splitList $digit "0 1 2 3 4 5 6 7 8 9 a b c d e f"))) 2) }}
       {{- end }}
       {{- range $weight := list 262144 4096 64 1 }}
         {{- $six := mod (div $bits $weight) 64 }}
