@@ -165,6 +165,8 @@ def test_a_setting_that_needs_a_restart_rolls_the_pods(installation: Installatio
     figure.append(outcome.line(f"max_connections {'raised' if max_connections > 200 else 'lowered'}, all members restarted"))
     assert_kept(outcome)
     assert all(uid != before[pod][0] for pod, (uid, _) in installation.lives().items())
+    # PostgreSQL refuses a data directory that its group may write to, which is what the kubelet makes of it where fsGroupChangePolicy is not set
+    assert [installation.exec(pod, "stat", "-c", "%a", "/pgdata/data").strip() for pod in installation.pod_names] == ["700"] * 3
 
 
 def test_back_to_what_dist_says(installation: Installation):

@@ -23,5 +23,4 @@ def test_the_members_used_no_right_beyond_their_role(installation: Installation,
     used = Counter((event["verb"], event["objectRef"]["resource"], event["objectRef"].get("name", "")) for event in events if "objectRef" in event)
     assert {use for use in used if not allowed(*use)} == set()
     assert {event["requestURI"] for event in events if "objectRef" not in event} == set()
-    unused = {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]} - {(verb, resource) for verb, resource, _ in used}
-    assert unused == set(), "rights that nobody used"
+    assert {verb for verb, _, _ in used} >= {"create", "list", "patch", "watch"}, "the log does not show what Patroni always does"
