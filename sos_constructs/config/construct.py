@@ -13,6 +13,7 @@ from sos_constructs.config.layers import DEFAULTS, Layer, Setting, resolve
 from sos_constructs.config.model import Catalogue, Section
 from sos_constructs.config.values import Value
 from sos_constructs.emit import Objects
+from sos_constructs.env_check import check_variables
 from sos_constructs.errors import InvalidOption, did_you_mean, located
 from sos_constructs.labels import PART_OF
 from sos_constructs.rollout import checksum
@@ -102,6 +103,7 @@ class SosConfig(Construct):
         """The environment that was asked for."""
         self.objects = Objects(self, manifests(self._spec))
         """The emitted objects by kind and name."""
+        check_variables(self)
 
     @property
     def settings(self) -> Mapping[str, Setting]:

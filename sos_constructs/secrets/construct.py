@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sos_constructs.emit import Objects
+from sos_constructs.env_check import check_variables
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.handles import SecretHandle
@@ -45,6 +46,7 @@ class SosSecrets(Construct):
         self.objects = Objects(self, manifests)
         if source.alone:
             self.node.add_validation(_Alone(self, type(source).__name__))
+        check_variables(self)
         for secret in SECRETS:
             optional = frozenset(row.key for row in secret.keys if row.optional)
             setattr(self, secret.attribute, SecretHandle(secret.name, {row.key: row.env for row in secret.keys}, optional))
