@@ -11,6 +11,7 @@ from pathlib import Path
 import sos_constructs  # first: it chooses the Node that jsii runs on
 
 import cdk8s
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -30,6 +31,8 @@ def test_an_example_runs(example: Path, tmp_path: Path, golden: Golden) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     for path in sorted((tmp_path / "out").iterdir()):
+        for manifest in yaml.safe_load_all(path.read_text()):
+            kubernetes_validate.validate(manifest, "1.34", strict=True)
         golden(f"examples/{example.parent.name}/{path.name.removesuffix('.k8s.yaml')}", yaml.safe_load_all(path.read_text()))
 
 
