@@ -16,6 +16,6 @@ def test_an_environment_variable_means_one_thing():
 
 def test_no_variable_is_one_that_a_service_link_would_set():
     """Unless a pod says enableServiceLinks: false, a Service `redis-service` puts REDIS_SERVICE_PORT and REDIS_SERVICE_HOST into every pod."""
-    services = ["postgres-service", "postgres-readonly-service", "postgres-headless", "redis-service", "kafka-headless", "mqtt-service", "redis", "kafka", "mqtt"]
+    services = ["postgres-service", "postgres-readonly-service", "redis-service", "redis", "kafka-headless", "kafka", "mqtt-service", "mqtt"]
     links = {f"{service.upper().replace('-', '_')}_{suffix}" for service in services for suffix in ("SERVICE_HOST", "SERVICE_PORT", "PORT")}
     assert links.isdisjoint([*SOS.keys, *(row.env for secret in SECRETS for row in secret.keys)])
