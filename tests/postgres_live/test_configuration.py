@@ -128,20 +128,8 @@ def test_from_outside_with_the_right_password(user: str, database: str, outcome:
 def test_replication_from_outside(guarded: tuple[Postgres, int], tmp_path: Path):
     server, port = guarded
     for user, outcome in (("standby", 0), ("auth", 1), ("postgres", 1)):
-        command = [
-            server.bin_dir / "pg_receivewal",
-            "--endpos=0/1",
-            "-D",
-            tmp_path,
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(port),
-            "-U",
-            user,
-            "--no-password",
-            "--no-loop",
-        ]
+        options = ["--endpos=0/1", "-D", str(tmp_path), "-h", "127.0.0.1", "-p", str(port), "-U", user, "-wn"]
+        command = [str(server.bin_dir / "pg_receivewal"), *options]
         done = subprocess.run(command, env={"PGPASSWORD": user, "PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30)
         assert (done.returncode != 0) == bool(outcome), (user, done.stderr)
 

@@ -14,7 +14,8 @@ _OPTIONS = " ".join(
     for setting in (
         "statement_timeout=30s",
         "lock_timeout=5s",
-        # Statements with verifiers must not reach the server's log, not even slow or failing ones.
+        # Statements with verifiers must not reach the server's log, not even slow or failing ones, nor the view that monitoring may read.
+        "pg_stat_statements.track=none",
         "log_statement=none",
         "log_min_duration_statement=-1",
         "log_min_error_statement=panic",
