@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SosSecrets,
         TemplateSecrets,
         Vault,
+        reload_on,
     )
 
 if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command line handles files and needs no Node
@@ -74,6 +75,7 @@ __all__ = [
     "SosSecrets",
     "TemplateSecrets",
     "Vault",
+    "reload_on",
 ]
 
 _HOME = {
@@ -91,6 +93,7 @@ _HOME = {
         "SosSecrets",
         "TemplateSecrets",
         "Vault",
+        "reload_on",
     ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

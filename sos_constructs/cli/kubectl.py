@@ -1,11 +1,14 @@
-"""Reading from a cluster through ``kubectl``: whatever log-in the user has set up for it works here too."""
+"""Reading and changing a cluster through ``kubectl``: whatever log-in the user has set up for it works here too."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read
+from sos_constructs.secrets.stored import SecretInputError, StoredSecret, documents, read
 
 REQUEST_TIMEOUT = "10s"
 PROCESS_TIMEOUT = 60
@@ -25,6 +28,47 @@ def read_secrets(names: Iterable[str], *, namespace: str, context: str | None = 
     return read(text, where) if text.strip() else []
 
 
+def read_manifests(what: Sequence[str], *, namespace: str, context: str | None = None) -> list[dict[str, Any]]:
+    """The objects of ``namespace`` that ``kubectl get WHAT`` finds, as they are.
+
+    :raises SecretInputError: when the cluster does not answer, or not as one may go on with.
+    """
+    where = f"cluster (context {context or current_context()}, namespace {namespace})"
+    text = _answer(["get", *what, "--ignore-not-found", "--output", "json"], where, context, namespace)
+    return documents(text, where) if text.strip() else []
+
+
+class UnknownOutcomeError(Exception):
+    """A change was sent, and whether it was made is not known."""
+
+
+def replace(manifest: Mapping[str, Any], *, namespace: str, context: str | None = None) -> None:
+    """Replace an object by another version of it, unless it was changed since it was read.
+
+    The manifest goes over standard input, and of what kubectl says only the kind of error is told: its text may hold values.
+
+    :raises SecretInputError: when the cluster refused it.
+    :raises UnknownOutcomeError: when there was no answer.
+    """
+    name = manifest["metadata"]["name"]
+    where = f"cluster (context {context or current_context()}, namespace {namespace}): {name}"
+    command = ["kubectl", *_options(context, namespace), "replace", "--filename", "-"]
+    try:
+        done = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, encoding="utf-8", timeout=PROCESS_TIMEOUT, check=False)
+    except FileNotFoundError:
+        raise SecretInputError(f"{where}: kubectl is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise UnknownOutcomeError(
+            f"{where}: no answer within {PROCESS_TIMEOUT} seconds; whether it was changed is not known, sosctl secrets plan shows it"
+        ) from None
+    if done.returncode != 0:
+        reason = re.search(r"Error from server \((\w+)\)", done.stderr)
+        if reason is None or reason[1] in ("InternalError", "ServerTimeout", "Timeout"):
+            raise UnknownOutcomeError(f"{where}: kubectl failed; whether it was changed is not known, sosctl secrets plan shows it")
+        known = {"Conflict": "was changed meanwhile; run the command again", "Forbidden": "you may not update it"}
+        raise SecretInputError(f"{where} {known.get(reason[1], f'was refused ({reason[1]})')}")
+
+
 def sealing_certificate(namespace: str, name: str, *, context: str | None = None) -> str:
     """The certificate that a Sealed Secrets controller seals with at present, PEM.
 
@@ -38,8 +82,7 @@ def sealing_certificate(namespace: str, name: str, *, context: str | None = None
 
 
 def _answer(arguments: Sequence[str], where: str, context: str | None, namespace: str | None = None) -> str:
-    options = [*(["--context", context] if context else []), *(["--namespace", namespace] if namespace else []), "--request-timeout", REQUEST_TIMEOUT]
-    command = ["kubectl", *options, *arguments]
+    command = ["kubectl", *_options(context, namespace), *arguments]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8", timeout=PROCESS_TIMEOUT, check=False)
     except FileNotFoundError:
@@ -50,6 +93,10 @@ def _answer(arguments: Sequence[str], where: str, context: str | None, namespace
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise SecretInputError(f"{where}: {reason}")
     return done.stdout
+
+
+def _options(context: str | None, namespace: str | None) -> list[str]:
+    return [*(["--context", context] if context else []), *(["--namespace", namespace] if namespace else []), "--request-timeout", REQUEST_TIMEOUT]
 
 
 def current_context() -> str:

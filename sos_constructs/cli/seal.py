@@ -18,14 +18,17 @@ from sos_constructs.secrets.stored import SecretInputError, StoredSecret, docume
 import typer
 from attrs import evolve
 
-_CONTROLLER = "kube-system/sealed-secrets-controller"
+CONTROLLER = "kube-system/sealed-secrets-controller"
+
+Certificate = Annotated[
+    Path | None, typer.Option(help="The controller's certificate, as kubeseal --fetch-cert prints it (default: ask the controller).", metavar="FILE")
+]
+Controller = Annotated[str, typer.Option(help="Which Sealed Secrets controller to ask for its certificate.", metavar="NAMESPACE/NAME")]
 
 
 def seal_command(
     source: Annotated[str, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")],
-    certificate: Annotated[
-        Path | None, typer.Option(help="The controller's certificate, as kubeseal --fetch-cert prints it (default: ask the controller).", metavar="FILE")
-    ] = None,
+    certificate: Certificate = None,
     scope: Annotated[
         Scope | None, typer.Option(help="Where the values can be unsealed: 'strict' is under their own name only (default: that, or as in --merge-into).")
     ] = None,
@@ -37,7 +40,7 @@ def seal_command(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this new file instead of standard output.", metavar="FILE")] = None,
     context: Context = None,
-    controller: Annotated[str, typer.Option(help="Which controller to ask for its certificate.", metavar="NAMESPACE/NAME")] = _CONTROLLER,
+    controller: Controller = CONTROLLER,
 ) -> None:
     """Turn Secrets into SealedSecrets, which may be committed: only the controller in the cluster can open them.
 
@@ -45,15 +48,16 @@ def seal_command(
     One value later: sosctl secrets seal issued.yaml --key sendgrid-api-key --merge-into sealed.yaml
     """
     target = merge_into or output
+    now = datetime.now(timezone.utc)
     try:
         if merge_into and output:
             raise SecretInputError("--merge-into writes its own file; leave out --output")
         if output and output.exists():
             raise SecretInputError(f"{output}: exists; keep its other values with --merge-into {output}, or remove it")
         old = documents(common.text(str(merge_into)), str(merge_into)) if merge_into else []
-        public_key = sealing.sealing_key(*_certificate(certificate, controller, context), now=datetime.now(timezone.utc))
+        public_key = sealing.sealing_key(*certificate_of(certificate, controller, context), now=now)
         wanted = common.wanted(only)
-        stored = _chosen(select(read(common.text(source), common.called(source)), wanted, common.called(source)), key or (), common.called(source))
+        stored = _chosen(select(read(common.text(source), common.called(source)), wanted, common.called(source)), key or (), common.called(source), now)
         sealed = _merged(old, [_sealed(secret, old, public_key, namespace, scope) for secret in stored.values()], str(merge_into))
         if target:
             files.write_public(target, dump(sealed))
@@ -68,17 +72,17 @@ def seal_command(
     common.stderr().print(f"{values} values of {', '.join(stored)} sealed{f' into {target}' if target else ''}", markup=False)
 
 
-def _certificate(file: Path | None, controller: str, context: str | None) -> tuple[str, str]:
+def certificate_of(file: Path | None, controller: str, context: str | None) -> tuple[str, str]:
     """The certificate, and how to call it."""
     if file:
         return common.text(str(file)), str(file)
     namespace, slash, name = controller.partition("/")
     if not (namespace and slash and name):
-        raise SecretInputError(f"--controller {controller}: must be NAMESPACE/NAME, for instance {_CONTROLLER}")
+        raise SecretInputError(f"--controller {controller}: must be NAMESPACE/NAME, for instance {CONTROLLER}")
     return kubectl.sealing_certificate(namespace, name, context=context), f"certificate of controller {controller}"
 
 
-def _chosen(stored: Mapping[str, StoredSecret], keys: Collection[str], where: str) -> dict[str, StoredSecret]:
+def _chosen(stored: Mapping[str, StoredSecret], keys: Collection[str], where: str, now: datetime) -> dict[str, StoredSecret]:
     """The Secrets with only ``keys`` in them, complete and readable."""
     if not stored:
         raise SecretInputError(f"{where}: has none of the platform's Secrets")
@@ -96,7 +100,8 @@ def _chosen(stored: Mapping[str, StoredSecret], keys: Collection[str], where: st
                 raise SecretInputError(f"{where}: {name}/{key} {reason}")
         values = {key: value for key, value in secret.values.items() if not keys or key in keys}
         if values:
-            chosen[name] = evolve(secret, values=values)
+            known = {key: time for key, time in secret.rotated.items() if key in values}
+            chosen[name] = evolve(secret, values=values, rotated=dict.fromkeys(keys and values, now) | known)  # keys that are named are new
     return chosen
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sos_constructs.secrets.construct import SosSecrets
     from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
-    from sos_constructs.secrets.handles import SecretHandle
+    from sos_constructs.secrets.handles import SecretHandle, reload_on
     from sos_constructs.secrets.sealed import SealedSecrets
     from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
 
@@ -28,10 +28,11 @@ __all__ = [
     "SosSecrets",
     "TemplateSecrets",
     "Vault",
+    "reload_on",
 ]
 
 _EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
-_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct"} | dict.fromkeys(_EXTERNAL, "external")
+_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct", "reload_on": "handles"} | dict.fromkeys(_EXTERNAL, "external")
 
 
 def __getattr__(name: str) -> object:

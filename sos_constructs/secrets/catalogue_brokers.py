@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sos_constructs.secrets.model import CERTIFICATE, NEVER, PASSWORD, Key, SecretSpec
+from sos_constructs.secrets.model import CERTIFICATE, NEVER, SERVER_PASSWORD, Key, SecretSpec
+from sos_constructs.secrets.rings import with_rings
 
 
 def _certificates(prefix: str, broker: str, breaks: str) -> tuple[Key, ...]:
@@ -47,9 +48,9 @@ KAFKA = SecretSpec(
     name="kafka-credentials",
     attribute="kafka",
     meaning="Kafka: SASL log-in (SCRAM-SHA-512) and client certificate.",
-    keys=(
+    keys=with_rings(
         Key(key="kafka-sasl-username", origin="fixed", form="text", rotation=NEVER, value="sos-app", pattern=r"[\w.@-]+", meaning="SASL user of the services.", breaks=_NO_KAFKA),
-        Key(key="kafka-sasl-password", origin="generated", form="password", rotation=PASSWORD, meaning="SASL password of the services.", breaks=_NO_KAFKA),
+        Key(key="kafka-sasl-password", origin="generated", form="password", rotation=SERVER_PASSWORD, meaning="SASL password of the services.", breaks=_NO_KAFKA),
         *_certificates("kafka", "Kafka", _NO_KAFKA),
     ),
 )
@@ -58,9 +59,9 @@ MQTT = SecretSpec(
     name="mqtt-credentials",
     attribute="mqtt",
     meaning="MQTT: log-in and client certificate of the services. Devices have credentials of their own.",
-    keys=(
+    keys=with_rings(
         Key(key="mqtt-username", origin="fixed", form="text", rotation=NEVER, value="sos-app", pattern=r"[\w.@-]+", meaning="MQTT user of the services.", breaks=_NO_MQTT),
-        Key(key="mqtt-password", origin="generated", form="password", rotation=PASSWORD, meaning="MQTT password of the services.", breaks=_NO_MQTT),
+        Key(key="mqtt-password", origin="generated", form="password", rotation=SERVER_PASSWORD, meaning="MQTT password of the services.", breaks=_NO_MQTT),
         *_certificates("mqtt", "MQTT", _NO_MQTT),
     ),
 )

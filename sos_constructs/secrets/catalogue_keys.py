@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sos_constructs.secrets.model import CERTIFICATE, JWT, NEVER, RE_WRAP, Key, Rotation, SecretSpec
+from sos_constructs.secrets.rings import with_rings
 
 JWT_SECRETS = SecretSpec(
     name="jwt-secrets",
     attribute="jwt",
     meaning="Keys that sign and verify access and refresh tokens.",
-    keys=(
+    keys=with_rings(
         Key(
             key="jwt-secret",
             origin="generated",
@@ -57,7 +58,7 @@ ENCRYPTION = SecretSpec(
     name="encryption-keys",
     attribute="encryption",
     meaning="AES-256 keys for data at rest. A lost key is lost data: back them up apart from the data.",
-    keys=(
+    keys=with_rings(
         _aes("medical-encryption-key", "Encrypts medical profiles.", "Medical profiles can be neither read nor written; responders see none."),
         _aes("pii-encryption-key", "Encrypts names, addresses and phone numbers.", "User profiles can be neither read nor written."),
         _aes("data-encryption-key", "Encrypts everything else at rest (DEK); stored with the data only in the form wrapped by the KEK.", "Stored data cannot be read."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sos_constructs.secrets.model import DUAL_PASSWORD, NEVER, PASSWORD, Key, Rotation, SecretSpec
+from sos_constructs.secrets.model import DUAL_PASSWORD, KEYFILE, NEVER, PASSWORD, SERVER_PASSWORD, Key, Rotation, SecretSpec
+from sos_constructs.secrets.rings import with_rings
 
 DATABASES = {
     "auth": "log-ins and sessions",
@@ -17,7 +18,7 @@ _ANY_NAME = r"[\w.@-]+"  # a MongoDB run elsewhere has names of its own; consume
 _TOOL = "PostgreSQL needs a role of its own for it: the superuser must not serve as one"
 
 
-def _login(prefix: str, user: str, who: str, breaks: str, *, pattern: str = "", added_user: str = "", added: str = "") -> tuple[Key, Key]:
+def _login(prefix: str, user: str, who: str, breaks: str, *, pattern: str = "", added_user: str = "", added: str = "", rotation: Rotation = PASSWORD) -> tuple[Key, ...]:
     return (
         Key(
             key=f"{prefix}username",
@@ -30,7 +31,7 @@ def _login(prefix: str, user: str, who: str, breaks: str, *, pattern: str = "", 
             breaks=breaks,
             added=added_user or added,
         ),
-        Key(key=f"{prefix}password", origin="generated", form="password", rotation=PASSWORD, meaning=f"Password of {who}.", breaks=breaks, added=added),
+        Key(key=f"{prefix}password", origin="generated", form="password", rotation=rotation, meaning=f"Password of {who}.", breaks=breaks, added=added),
     )
 
 
@@ -56,14 +57,14 @@ MONGODB = SecretSpec(
     name="mongodb-credentials",
     attribute="mongodb",
     meaning="MongoDB: administrator, the application's user, and the key the members know each other by.",
-    keys=(
-        *_login("mongodb-root-", "root", "the MongoDB administrator", "The replica set cannot be set up.", pattern=_ANY_NAME),
-        *_login("mongodb-", "sos", "the application's MongoDB user", "Services cannot reach MongoDB.", pattern=_ANY_NAME),
+    keys=with_rings(
+        *_login("mongodb-root-", "root", "the MongoDB administrator", "The replica set cannot be set up.", pattern=_ANY_NAME, rotation=SERVER_PASSWORD),
+        *_login("mongodb-", "sos", "the application's MongoDB user", "Services cannot reach MongoDB.", pattern=_ANY_NAME, rotation=SERVER_PASSWORD),
         Key(
             key="mongodb-replica-set-key",
             origin="generated",
             form="mongodb-keyfile",
-            rotation=Rotation(180, "key-ring"),
+            rotation=KEYFILE,
             meaning="Key file by which members of the replica set authenticate each other.",
             breaks="Members do not join the replica set.",
         ),
@@ -74,7 +75,7 @@ REDIS = SecretSpec(
     name="redis-credentials",
     attribute="redis",
     meaning="Redis: one password for the cache, one for the publish/subscribe instance.",
-    keys=(
+    keys=with_rings(
         Key(key="redis-password", origin="generated", form="password", rotation=DUAL_PASSWORD, meaning="Password of the Redis cache.", breaks="No cache; sessions are lost."),
         Key(
             key="redis-pubsub-password",

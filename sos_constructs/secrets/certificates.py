@@ -164,7 +164,15 @@ def certificate_problem(pem: str, now: datetime) -> str | None:
 
 def days_left(pem: str, now: datetime) -> int:
     """Whole days until the first certificate in ``pem`` ends."""
-    return (_certificates(pem)[0].not_valid_after_utc - now).days
+    return (ends(pem) - now).days
+
+
+def ends(pem: str) -> datetime:
+    """When the first certificate in ``pem`` ends.
+
+    :raises ValueError: when that is no certificate in PEM form.
+    """
+    return _certificates(pem)[0].not_valid_after_utc
 
 
 def belongs(certificate_pem: str, private_pem: str) -> bool:

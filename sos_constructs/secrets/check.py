@@ -13,6 +13,7 @@ from sos_constructs.secrets import certificates, strength
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
+from sos_constructs.secrets.rings import old_version
 from sos_constructs.secrets.stored import StoredSecret
 
 from attrs import frozen
@@ -74,6 +75,10 @@ def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection
         findings += _check_choice(secret, found)
         known = [row.key for row in secret.keys]
         for key in sorted({*found.values, *found.placeholders, *found.broken} - set(known)):
+            if old := old_version(secret, key):
+                found_problem = problem(old, found.values.get(key, b""), now)
+                findings += [Finding(secret.name, key, *found_problem)] if found_problem else []
+                continue
             findings.append(Finding(secret.name, key, "note", f"is not in the catalogue{did_you_mean(key, known)}; nothing reads it"))
     return findings
 
@@ -86,11 +91,12 @@ def _check_key(secret: SecretSpec, row: Key, found: StoredSecret, now: datetime)
     elif not found.values.get(row.key):
         if not row.optional:
             yield Finding(secret.name, row.key, "missing", f"{recipe(row)}. Without it: {row.breaks}", issued=row.origin == "issued")
-    elif problem := _problem(row, found.values[row.key], now):
-        yield Finding(secret.name, row.key, problem[0], problem[1])
+    elif wrong := problem(row, found.values[row.key], now):
+        yield Finding(secret.name, row.key, *wrong)
 
 
-def _problem(row: Key, value: bytes, now: datetime) -> tuple[Problem, str] | None:
+def problem(row: Key, value: bytes, now: datetime) -> tuple[Problem, str] | None:
+    """What is wrong with ``value`` as the value of ``row``, and why; ``None`` when nothing is."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -103,10 +109,10 @@ def _problem(row: Key, value: bytes, now: datetime) -> tuple[Problem, str] | Non
         return "malformed", f"does not look like one: it should match {row.pattern}"
     if row.origin == "fixed" and not row.pattern and text != row.value:
         return "malformed", f"must be {row.value}"
-    problem = _CHECKS[row.form](text) if row.form in _CHECKS else None
+    found = _CHECKS[row.form](text) if row.form in _CHECKS else None
     if row.form in ("certificate", "ca-certificate") and (reason := certificates.certificate_problem(text, now)):
         return "malformed", reason
-    return None if problem is None else ("weak" if problem[0] == "weak" else "malformed", problem[1])
+    return None if found is None else ("weak" if found[0] == "weak" else "malformed", found[1])
 
 
 def _malformed(check_text: Callable[[str], str | None]) -> Callable[[str], tuple[str, str] | None]:
@@ -148,7 +154,7 @@ def _check_relations(secret: SecretSpec, found: StoredSecret, now: datetime) -> 
     good: dict[str, str] = {}
     for row in secret.keys:
         value = found.values.get(row.key)
-        if value and _problem(row, value, now) is None:
+        if value and problem(row, value, now) is None:
             good[row.key] = value.decode()
     authorities = {row.source: row.key for row in secret.keys if row.form == "ca-certificate"}
     for row in secret.keys:

@@ -24,7 +24,7 @@ def update(page: str) -> str:
 
 
 def _overview() -> str:
-    rows = ([f"[`{s.name}`](#{s.name})", f"`secrets.{s.attribute}`", str(len(s.keys)), s.meaning] for s in SECRETS)
+    rows = ([f"[`{s.name}`](#{s.name})", f"`secrets.{s.attribute}`", str(sum(row.origin != "ring" for row in s.keys)), s.meaning] for s in SECRETS)
     return _table(("Secret", "Handle", "Keys", "What it is for"), rows)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sos_constructs.secrets import certificates
+from sos_constructs.secrets import ages, certificates
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES, recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
@@ -89,7 +89,10 @@ def generate(existing: Mapping[str, StoredSecret], *, now: datetime, namespace: 
             continue  # an empty Secret helps nobody, and the API server refuses half a kubernetes.io/tls
         kept, made = kept + before, made + len(values) - before
         data = {key: base64.b64encode(value).decode() for key, value in values.items()}
-        manifests.append(manifest(secret, data, namespace=namespace, type=stored.type))  # the type of a Secret cannot be changed
+        new = {row.key: now for row in secret.keys if row.key in values and not stored.values.get(row.key) and row.rotation.days is not None}
+        times = {key: time for key, time in stored.rotated.items() if key in values} | new
+        # the type of a Secret cannot be changed
+        manifests.append(manifest(secret, data, namespace=namespace, type=stored.type, annotations=ages.annotation(times)))
     return Generated(manifests, left_out, made, kept)
 
 
@@ -138,7 +141,7 @@ def _complete(secret: SecretSpec, values: dict[str, bytes], ca: _Lazy) -> Iterab
     for row in secret.keys:
         if row.origin == "certificate" and not row.source:
             left_out += _complete_certificates(secret, row, values, ca)
-        elif row.key in values or row.origin == "certificate":
+        elif row.key in values or row.origin in ("certificate", "ring"):
             continue
         elif row.origin == "fixed":
             values[row.key] = row.value.encode()

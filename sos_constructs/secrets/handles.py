@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
+def reload_on(*secrets: SecretHandle) -> dict[str, str]:
+    """Annotations of a Deployment or StatefulSet whose pods shall restart when one of these Secrets changes, for Stakater Reloader to act upon.
+
+    Needed where values are read from environment variables; mounted files follow by themselves. Let Reloader run with
+    ``--reload-strategy=annotations`` under Argo CD or Flux: its default changes the pod template's environment, which they would change back.
+    """
+    return {"secret.reloader.stakater.com/reload": ",".join(sorted({secret.name for secret in secrets}))}
+
+
 @frozen
 class SecretHandle:
     """One Secret of the cluster, by name, and the environment variable each of its keys belongs in.

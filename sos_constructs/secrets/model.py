@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from attrs import Factory, field, frozen
 
-Origin = Literal["generated", "derived", "certificate", "fixed", "issued", "federated"]
+Origin = Literal["generated", "derived", "ring", "certificate", "fixed", "issued", "federated"]
 """Where a value comes from.
 
-generated: random, we make it. derived: computed from another key. certificate: a CA signs it. fixed: a constant of the system, not
-secret. issued: a vendor's console hands it out. federated: better not there at all, the workload's own cloud identity replaces it.
+generated: random, we make it. derived: computed from another key. ring: the next or the previous value of another key, there only while
+that is being rotated. certificate: a CA signs it. fixed: a constant of the system, not secret. issued: a vendor's console hands it out.
+federated: better not there at all, the workload's own cloud identity replaces it.
 """
 
 Strategy = Literal["replace", "dual-password", "key-ring", "re-wrap", "re-issue", "renew", "none"]
@@ -29,17 +31,29 @@ Form = Literal[
 
 @frozen
 class Rotation:
-    """``days`` between rotations (``None``: never by the calendar) and how it is done."""
+    """How often and how a value is changed.
+
+    :param days: between rotations; ``None``: never by the calendar.
+    :param strategy: how.
+    :param keeps: which old values stay beside the new one: none, the last as ``KEY-previous``, or all as ``KEY-v1``, ``KEY-v2`` …
+    :param overlap: how long the previous value must stay.
+    :param staged: whether everyone must know the new value, as ``KEY-next``, before anyone uses it.
+    """
 
     days: int | None
     strategy: Strategy
+    keeps: Literal["nothing", "previous", "all"] = "nothing"
+    overlap: timedelta = timedelta(0)
+    staged: bool = False
 
 
 NEVER = Rotation(None, "none")
-PASSWORD = Rotation(90, "replace")  # the requirement: 90 days for passwords
-DUAL_PASSWORD = Rotation(90, "dual-password")
-JWT = Rotation(180, "key-ring")  # the requirement: 180 days for JWT
-RE_WRAP = Rotation(365, "re-wrap")  # a year: within the 1 to 2 years NIST SP 800-57 part 1 gives symmetric data and wrapping keys
+PASSWORD = Rotation(90, "replace")  # the requirement: 90 days for passwords. The database's agent sets it without logging in: the old one is of no use
+SERVER_PASSWORD = Rotation(90, "replace", "previous", timedelta(days=1))  # whoever changes it at the server logs in with the old one
+DUAL_PASSWORD = Rotation(90, "dual-password", "previous", timedelta(days=1))  # a day: every consumer has restarted by then
+JWT = Rotation(180, "key-ring", "previous", timedelta(days=8), staged=True)  # the requirement: 180 days for JWT, 7 days for the longest token's life
+KEYFILE = Rotation(180, "key-ring", "previous", timedelta(days=1))  # members need one key in common while they restart one by one
+RE_WRAP = Rotation(365, "re-wrap", "all", staged=True)  # a year: within the 1 to 2 years NIST SP 800-57 part 1 gives symmetric data and wrapping keys
 VENDOR = Rotation(180, "re-issue")  # the requirement is silent; as for JWT
 CLOUD = Rotation(90, "re-issue")  # as for passwords, and what the CIS cloud benchmarks ask of static access keys
 CERTIFICATE = Rotation(90, "renew")

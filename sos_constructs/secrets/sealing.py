@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from sos_constructs.labels import labels
+from sos_constructs.secrets import ages
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def sealed_secret(secret: StoredSecret, key: RSAPublicKey, *, namespace: str, sc
     :param scope: where else it could be.
     """
     label = label_of(namespace, secret.name, scope)
-    annotations = {} if scope == "strict" else {_ANNOTATION + scope: "true"}
+    annotations = ages.annotation(secret.rotated) | ({} if scope == "strict" else {_ANNOTATION + scope: "true"})
     metadata: dict[str, Any] = {"name": secret.name, "namespace": namespace}
     metadata |= {"annotations": annotations} if annotations else {}
     metadata["labels"] = labels("secrets", "sos-app", "secrets")
@@ -128,8 +129,17 @@ def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     ):
         if before != after:
             raise SecretInputError(f"{name}: has {what} {before or 'none'} in the file and {after} now; values sealed for both cannot stand together")
-    merged = {**old["spec"].get("encryptedData", {}), **new["spec"]["encryptedData"]}
-    return {**old, "spec": {**old["spec"], "encryptedData": dict(sorted(merged.items()))}}
+    values = new["spec"]["encryptedData"]
+    merged = {**(old["spec"].get("encryptedData") or {}), **values}
+    times = {key: time for key, time in ages.read(old["metadata"]).items() if key not in values} | ages.read(new["metadata"])
+    template = {**(old["spec"].get("template") or {})}
+    if template.get("metadata") or times:
+        template["metadata"] = ages.stamped(template.get("metadata") or {}, times)
+    return {
+        **old,
+        "metadata": ages.stamped(old["metadata"], times),
+        "spec": {**old["spec"], "encryptedData": dict(sorted(merged.items())), "template": template},
+    }
 
 
 def _type(manifest: Mapping[str, Any]) -> str:

@@ -44,11 +44,14 @@ class TemplateSecrets:
     alone: ClassVar[bool] = True
 
     def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
-        return [manifest(secret, {row.key: placeholder(row) for row in secret.keys}) for secret in secrets]
+        return [manifest(secret, {row.key: placeholder(row) for row in secret.keys if row.origin != "ring"}) for secret in secrets]
 
 
-def manifest(secret: SecretSpec, data: Mapping[str, str], *, namespace: str | None = None, type: str | None = None) -> dict[str, Any]:
+def manifest(
+    secret: SecretSpec, data: Mapping[str, str], *, namespace: str | None = None, type: str | None = None, annotations: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """A Secret whose ``data`` is given as it shall stand there, sorted by key."""
     metadata: dict[str, Any] = {"name": secret.name} | ({"namespace": namespace} if namespace else {})
+    metadata |= {"annotations": dict(annotations)} if annotations else {}
     metadata["labels"] = labels("secrets", "sos-app", "secrets")
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type or secret.type, "data": dict(sorted(data.items()))}

@@ -6,7 +6,10 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
+
+from sos_constructs.secrets import ages
 
 from attrs import Factory, evolve, frozen
 
@@ -37,6 +40,8 @@ class StoredSecret:
     :param values: the decoded values.
     :param placeholders: keys with a value that is not base64 and begins with ``<``.
     :param broken: other keys whose value the API server would refuse, with the reason.
+    :param rotated: when values were made, where that is known.
+    :param created: when the Secret was.
     """
 
     name: str
@@ -45,6 +50,8 @@ class StoredSecret:
     values: Mapping[str, bytes] = Factory(dict)
     placeholders: frozenset[str] = frozenset()
     broken: Mapping[str, str] = Factory(dict)
+    rotated: Mapping[str, datetime] = Factory(dict)
+    created: datetime | None = None
 
     def __repr__(self) -> str:
         """Without values: this ends up in tracebacks and test reports."""
@@ -96,8 +103,13 @@ def merge(sets: Iterable[Mapping[str, StoredSecret]]) -> dict[str, StoredSecret]
     for stored in sets:
         for name, later in stored.items():
             first = merged.get(name)
-            merged[name] = later if first is None else evolve(first, values={**later.values, **first.values}, broken={**later.broken, **first.broken})
+            merged[name] = later if first is None else _merged(first, later)
     return merged
+
+
+def _merged(first: StoredSecret, later: StoredSecret) -> StoredSecret:
+    rotated = {key: time for key, time in later.rotated.items() if key not in first.values} | dict(first.rotated)
+    return evolve(first, values={**later.values, **first.values}, broken={**later.broken, **first.broken}, rotated=rotated)
 
 
 def dump(manifests: Iterable[Mapping[str, Any]]) -> str:
@@ -161,4 +173,6 @@ def _stored(document: Mapping[str, Any], where: str) -> StoredSecret:
                 broken[key] = "is not base64, so that the API server refuses the Secret"
             else:
                 values[key] = decoded
-    return StoredSecret(name, str(metadata.get("namespace") or ""), str(document.get("type") or "Opaque"), values, frozenset(placeholders), broken)
+    namespace, type = str(metadata.get("namespace") or ""), str(document.get("type") or "Opaque")
+    rotated, created = ages.read(metadata), ages.time(metadata.get("creationTimestamp"))
+    return StoredSecret(name, namespace, type, values, frozenset(placeholders), broken, rotated, created)

@@ -24,6 +24,17 @@ if (folder / "hangs").exists():
     time.sleep(30)
 if "current-context" in sys.argv:
     print("kind-sos")
+elif "replace" in sys.argv:
+    store = json.loads((folder / "store").read_text())
+    new = json.load(sys.stdin)
+    if (folder / "refuses").exists():
+        sys.exit((folder / "refuses").read_text() + json.dumps(new))
+    store[new["metadata"]["name"]] = new
+    (folder / "store").write_text(json.dumps(store))
+elif "deployments,statefulsets,daemonsets,cronjobs" in sys.argv:
+    if not (folder / "workloads").exists():
+        sys.exit("Error from server (Forbidden): deployments.apps is forbidden")
+    print((folder / "workloads").read_text())
 elif "--raw" in sys.argv:
     print((folder / "certificate").read_text())
 elif "get" in sys.argv:
@@ -58,6 +69,10 @@ class Cluster:
 
     def fails(self, message: str) -> None:
         (self.folder / "fails").write_text(message)
+
+    def refuses(self, message: str) -> None:
+        """It takes no changes; kubectl's message goes on with the whole object, as it does when the API server finds one invalid."""
+        (self.folder / "refuses").write_text(message)
 
     def hangs(self) -> None:
         (self.folder / "hangs").touch()

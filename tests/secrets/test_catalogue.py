@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+from sos_constructs.config.catalogue import SOS
 from sos_constructs.secrets import SosSecrets
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import FORMS, recipe
@@ -62,7 +64,7 @@ def test_the_secrets_are_those_of_the_requirement_in_its_order():
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret.name)
 def test_the_keys_are_those_of_the_requirement_and_the_added_ones_say_why(secret):
     assert {row.key for row in secret.keys if not row.added} == set(REQUIRED[secret.name].split())
-    assert {row.key for row in secret.keys if row.added} == set(ADDED.get(secret.name, "").split())
+    assert {row.key for row in secret.keys if row.added and row.origin != "ring"} == set(ADDED.get(secret.name, "").split())
 
 
 def test_keys_and_variables_are_unique_over_all_secrets():
@@ -102,13 +104,32 @@ def test_a_row_is_complete(secret, row: Key):
 
 
 def test_rotation_is_what_the_requirement_says():
-    passwords = {row.rotation.days for row in KEYS if row.form == "password"}
+    own = [row for row in KEYS if row.origin != "ring"]
+    passwords = {row.rotation.days for row in own if row.form == "password"}
     assert passwords == {90}
-    assert {row.rotation.days for secret in SECRETS if secret.name == "jwt-secrets" for row in secret.keys} == {180}
+    assert {row.rotation.days for secret in SECRETS if secret.name == "jwt-secrets" for row in secret.keys if row in own} == {180}
 
 
 def test_encryption_keys_are_never_overwritten():
-    assert {row.rotation.strategy for row in KEYS if row.form == "aes256"} == {"re-wrap"}
+    assert {(row.rotation.strategy, row.rotation.keeps) for row in KEYS if row.form == "aes256" and row.origin != "ring"} == {("re-wrap", "all")}
+
+
+def test_the_previous_value_of_tokens_stays_longer_than_the_longest_token_lives():
+    rows = [row for secret in SECRETS if secret.name == "jwt-secrets" for row in secret.keys if row.origin != "ring"]
+    life, skew = (SOS.key(name).default for name in ("JWT_REFRESH_TOKEN_TTL_DAYS", "JWT_CLOCK_SKEW_SECONDS"))
+    assert isinstance(life, timedelta)
+    assert isinstance(skew, timedelta)
+    assert rows
+    assert all(row.rotation.overlap > life + skew for row in rows)
+    assert all(row.rotation.staged for row in rows)
+
+
+def test_next_and_previous_values_have_rows():
+    ring = {row.key for row in KEYS if row.origin == "ring"}
+    staged = {f"{row.key}-next" for row in KEYS if row.rotation.staged}
+    kept = {f"{row.key}-previous" for row in KEYS if row.rotation.keeps == "previous"} - {"jwt-private-key-previous"}
+    assert ring == staged | kept
+    assert all(row.optional for row in KEYS if row.origin == "ring"), "a pod must start without them"
 
 
 def test_facebook_is_optional():

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from sos_constructs.errors import InvalidOption
-from sos_constructs.secrets import SecretHandle, SosSecrets
+from sos_constructs.secrets import SecretHandle, SosSecrets, reload_on
 
 import cdk8s
 import cdk8s_plus_27 as kplus
@@ -81,3 +81,8 @@ def test_a_cdk8s_plus_secret_can_be_mounted():
 def test_the_command_line_tool_needs_no_node():
     code = "import sys, sos_constructs.cli.app; sys.exit(bool({'jsii', 'cdk8s', 'constructs'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_reload_annotations_name_each_secret_once():
+    a, b = SecretHandle("b", {}), SecretHandle("a", {})
+    assert reload_on(a, b, a) == {"secret.reloader.stakater.com/reload": "a,b"}
