@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # importing it starts Node, which the command line tool can d
     from constructs import Construct
 
 
+SHOWN = 200
+"""Characters of a value that an error shows; a ConfigMap's can be a whole file."""
+
+
 class InvalidOption(ValueError):
     """One option has a value that cannot work.
 
@@ -25,7 +29,8 @@ class InvalidOption(ValueError):
 
     def __init__(self, option: str, value: object, fix: str) -> None:
         self.option, self.value, self.fix = option, value, fix
-        super().__init__(f"{option}={value!r} {fix}")
+        shown = repr(value)
+        super().__init__(f"{option}={shown if len(shown) <= SHOWN else f'{shown[:SHOWN]}…'} {fix}")
 
 
 @contextmanager

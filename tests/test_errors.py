@@ -15,6 +15,10 @@ def test_it_is_a_value_error_with_its_parts():
     assert (error.option, error.value, error.fix) == ("storage", "50 GB", "must be a quantity")
 
 
+def test_long_values_are_cut():
+    assert str(InvalidOption("a", "x" * 300, "is wrong")) == f"a='{'x' * 199}… is wrong"
+
+
 def test_the_path_of_the_construct_is_added():
     chart = cdk8s.Chart(cdk8s.App(), "platform")
     with pytest.raises(ValueError, match=r"^platform/db: a=1 is wrong$") as raised, located(chart, "db"):

@@ -149,6 +149,17 @@ DATABASES = tuple(Database(name=name) for name in ("auth", "users", "emergency",
 """The five databases of the requirement."""
 
 
+_VALUE_OBJECTS: dict[str, tuple[type, ...]] = {
+    "credentials": (SecretHandle,),
+    "exporter_resources": (Resources,),
+    "image": (ImageProfile,),
+    "monitoring": (PrometheusOperator, type(None)),
+    "resources": (Resources,),
+    "timing": (PatroniTiming,),
+}
+"""Options that are easily given as the text or the True they stand for."""
+
+
 @attrs.frozen(kw_only=True)
 class Spec:
     """All options of one HaPostgres; see the construct for their meaning."""
@@ -182,6 +193,9 @@ class Spec:
 
     def check(self) -> Spec:
         """Return the spec itself, or raise :class:`InvalidOption` for the first option that cannot work."""
+        for option, kind in _VALUE_OBJECTS.items():
+            if not isinstance(value := getattr(self, option), kind):
+                raise InvalidOption(option, value, f"must be made with {kind[0].__name__}(…)")
         rules.dns_label("name", self.name, at_most=MAX_NAME)
         if self.name.endswith(TAKEN_SUFFIXES):
             raise InvalidOption("name", self.name, f"must not end in {', '.join(TAKEN_SUFFIXES)}: objects of two installations could meet in one name")

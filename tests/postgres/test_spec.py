@@ -48,6 +48,11 @@ def without(*keys: str) -> SecretHandle:
         ({"timing": seconds(loop_wait=2.5)}, "timing.loop_wait='0:00:02.500000' must be a whole number of seconds"),
         ({"timing": PatroniTiming(ttl=30)}, "timing.ttl=30 must be a timedelta, for instance timedelta(seconds=20)"),  # type: ignore[arg-type]
         ({"timing": seconds(ttl=20, loop_wait=11)}, "timing.ttl='0:00:20' must be at least loop_wait + 2 * retry_timeout"),
+        ({"timing": None}, "timing=None must be made with PatroniTiming(…)"),
+        ({"image": "postgres:15.4"}, "image='postgres:15.4' must be made with ImageProfile(…)"),
+        ({"resources": {"cpu": "1"}}, "resources={'cpu': '1'} must be made with Resources(…)"),
+        ({"credentials": "postgres-credentials"}, "credentials='postgres-credentials' must be made with SecretHandle(…)"),
+        ({"monitoring": True}, "monitoring=True must be made with PrometheusOperator(…)"),
         ({"monitoring": PrometheusOperator(interval=timedelta(seconds=1))}, "monitoring.interval='0:00:01' must be"),
         ({"resources": Resources(cpu_request="3")}, "resources.cpu_request='3' must not exceed cpu_limit='2'"),
         ({"resources": Resources(memory_request="5Gi")}, "resources.memory_request='5Gi' must not exceed memory_limit='4Gi'"),

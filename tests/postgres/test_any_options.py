@@ -1,0 +1,104 @@
+"""Whatever the options: either one clear sentence about one of them, or objects that Kubernetes takes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sos_constructs import OFFICIAL, SPILO, Database, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle
+from sos_constructs.postgres import manifests
+
+import cdk8s
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from tests.policy.objects import pod_of
+from tests.policy.pod_security import violations
+from tests.policy.test_schemas import Validate, is_custom, validate
+from tests.postgres.example import spec
+
+__all__ = ["validate"]  # the fixture
+
+OPTIONS = inspect.signature(HaPostgres.__init__).parameters.keys() - {"self", "scope", "id"}
+
+quantity = st.sampled_from(["100m", "500m", "1", "2", "8", "0", "-1", "two"])
+memory = st.sampled_from(["64Mi", "256Mi", "512Mi", "1Gi", "4Gi", "64Gi", "1.5Gi", "512m", "4GB"])
+seconds = st.sampled_from([timedelta(seconds=s) for s in (0, 1, 2, 3, 5, 10, 20, 30, 60, 2.5)])
+words = st.sampled_from(["postgres", "orders", "a", "x" * 46, "x" * 47, "A", "", "a.b", "orders-patroni", "it's"])
+names = st.sampled_from(["auth", "users", "orders", "Auth", "postgres", "pg_x", "a-b", "", "x" * 64])
+values = st.one_of(st.booleans(), st.integers(-1, 1000), st.floats(0, 2, allow_nan=False), st.sampled_from(["on", "64MB", "1h", "x y", "it's\\", "", "a\nb"]))
+parameters = st.sampled_from(["work_mem", "max_connections", "jit", "search_path", "port", "wal_level", "sos.anything", "max_conections", "shared_buffers"])
+resources = st.builds(Resources, cpu_request=quantity, cpu_limit=quantity, memory_request=memory, memory_limit=memory)
+databases = st.builds(
+    Database,
+    name=names,
+    extensions=st.lists(st.sampled_from(["pgcrypto", "uuid-ossp", "x;y"]), max_size=2).map(tuple),
+    sql=st.sampled_from(["", "SELECT 'ü';\n", "\tSELECT 1;\nSELECT 2", "$$ \\ '", "\u2028"]),
+)
+operators = st.builds(PrometheusOperator, interval=seconds, namespace=words, labels=st.dictionaries(st.sampled_from(["release", "a b"]), words, max_size=1))
+
+
+def handle(keys: Mapping[str, str]) -> SecretHandle:
+    return SecretHandle("postgres-credentials", dict(keys))
+
+
+KEYS = dict(spec().credentials.keys) | {"orders-db-username": "ORDERS_DB_USERNAME", "orders-db-password": "ORDERS_DB_PASSWORD"}
+
+CHOICES: dict[str, st.SearchStrategy[Any]] = {
+    "credentials": st.sampled_from([handle(KEYS), handle({}), handle({key: name for key, name in KEYS.items() if "users" not in key})]),
+    "name": words,
+    "namespace": words,
+    "instances": st.integers(-1, 11),
+    "databases": st.lists(databases, max_size=3).map(tuple),
+    "storage": memory | st.sampled_from(["50Gi", "10Ti"]),
+    "storage_class": st.none() | words,
+    "image": st.sampled_from([SPILO, OFFICIAL, *(ImageProfile(image=image, uid=uid, gid=5) for image, uid in (("x:1", 0), ("", 5), ("x:1", 26)))]),
+    "resources": resources,
+    "exporter_resources": resources,
+    "shared_memory": memory,
+    "parameters": st.dictionaries(parameters, values, max_size=3),
+    "timing": st.builds(PatroniTiming, ttl=seconds, loop_wait=seconds, retry_timeout=seconds),
+    "synchronous_mode": st.sampled_from(["quorum", "on", "off", "", True]),
+    "synchronous_mode_strict": st.booleans(),
+    "priority_class_name": st.none() | words,
+    "monitoring": st.none() | operators,
+}
+
+
+def test_every_option_is_tried():
+    assert CHOICES.keys() == OPTIONS
+
+
+@st.composite
+def options(draw: st.DrawFn) -> dict[str, Any]:
+    """Few at a time, because most combinations of many are refused for the first one."""
+    picked = draw(st.sets(st.sampled_from(sorted(OPTIONS)), max_size=3))
+    return {"credentials": handle(KEYS)} | {name: draw(CHOICES[name]) for name in sorted(picked)}
+
+
+@settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(options())
+def test_any_options(validate: Validate, options: dict[str, Any]):
+    chart = cdk8s.Chart(cdk8s.App(), "platform", namespace="sos-app")
+    message, made = "", list[dict[str, Any]]()
+    try:
+        made = manifests(HaPostgres(chart, "db", **options).spec)
+    except ValueError as error:
+        message = str(error)
+    event("refused" if message else "made")
+    if message:
+        named = re.match(r"platform/db(/\S+)?: ([a-z_]+)", message)
+        assert named, f"no option in: {message}"
+        # labels and the text of SQL are checked where all labels and texts are
+        assert named[2] in options or named[1] or (named[2] == "label" and "monitoring" in options), message
+        return
+    assert cdk8s.Testing.synth(chart) == made
+    for manifest in made:
+        if not is_custom(manifest):
+            for version in ("1.27", "1.37"):
+                validate(manifest, version)
+        if pod := pod_of(manifest):
+            assert violations(pod) == []
