@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Annotated
 
-from sos_constructs.cli import secrets
+from sos_constructs.cli import config, secrets
 from sos_constructs.cli.diff import diff
 from sos_constructs.cli.rotate import plan_command, rotate_command
 from sos_constructs.cli.seal import seal_command
@@ -13,10 +13,11 @@ from sos_constructs.cli.seal import seal_command
 import typer
 
 #: Tracebacks with local variables would print secret values.
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, pretty_exceptions_show_locals=False)
 secrets.app.command("seal")(seal_command)
 secrets.app.command("plan")(plan_command)
 secrets.app.command("rotate")(rotate_command)
+app.add_typer(config.app, name="config")
 app.add_typer(secrets.app, name="secrets")
 app.command("diff")(diff)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 
 from sos_constructs.config.catalogue import SOS
 from sos_constructs.config.checks import Waiver
+from sos_constructs.config.explain import larger_unit
 from sos_constructs.config.layers import Setting, resolve
 from sos_constructs.config.model import YOURS, Catalogue, Section
 
@@ -121,12 +121,8 @@ def _shown(setting: Setting) -> str:
     """The text, and a duration of a minute or more also in the largest unit that fits, where that is not the key's own."""
     if not setting.text:
         return "(empty)"
-    if isinstance(setting.value, timedelta):
-        for word, unit in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
-            if setting.value and not setting.value % unit:
-                amount = setting.value // unit
-                return f"`{setting.text}`" + ("" if f"{word}s" == setting.key.unit else f" ({amount} {word}{'' if amount == 1 else 's'})")
-    return f"`{setting.text}`"
+    larger = larger_unit(setting)
+    return f"`{setting.text}`" + (f" ({larger})" if larger else "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

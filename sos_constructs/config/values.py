@@ -32,12 +32,15 @@ DURATION_UNITS = {
 #: Suffix of a key → its unit in words and in bytes.
 SIZE_UNITS = {"BYTES": ("bytes", 1), "KB": ("kB", 10**3), "KIB": ("KiB", 2**10), "MB": ("MB", 10**6), "MIB": ("MiB", 2**20)}
 
-_DURATION_SYMBOLS = {"ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
-_SIZE_SYMBOLS = {"B": 1, "kB": 10**3, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20}
+#: Unit in text → microseconds.
+DURATION_SYMBOLS = {"ms": 10**3, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
+#: Unit in text → bytes.
+SIZE_SYMBOLS = {"B": 1, "kB": 10**3, "KB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20}
 
 #: At most 15 digits, so that nothing a reader does with the number can lose precision; no leading zeros, which some readers take for octal.
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
-_LONGEST = 1024
+#: Characters of a text.
+LONGEST = 1024
 
 
 class Type(Protocol):
@@ -110,7 +113,7 @@ class Float:
     most: float
 
     def read(self, key: str, value: object) -> tuple[Value, str]:
-        typed = float(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?", value) else value
+        typed = float(value) if isinstance(value, str) and re.fullmatch(rf"{_WHOLE.pattern}(?:\.[0-9]{{1,6}})?", value) else value
         if not isinstance(typed, int | float) or isinstance(typed, bool) or not self.least <= typed <= self.most or typed != round(typed, 6):
             _refuse(self, key, value)
         typed = float(typed) + 0.0  # -0.0 + 0.0 is 0.0
@@ -129,9 +132,9 @@ class Duration:
 
     def read(self, key: str, value: object) -> tuple[Value, str]:
         unit = DURATION_UNITS[suffix(key)][1]
-        amount = value // MICROSECOND if isinstance(value, timedelta) else _amount(value, _DURATION_SYMBOLS, unit)
+        amount = value // MICROSECOND if isinstance(value, timedelta) else _amount(value, DURATION_SYMBOLS, unit)
         if amount is None or not self.least // MICROSECOND <= amount <= self.most // MICROSECOND or amount % unit:
-            example = f"{self.most // MICROSECOND // unit}{_symbol(unit, _DURATION_SYMBOLS)}"
+            example = f"{self.most // MICROSECOND // unit}{_symbol(unit, DURATION_SYMBOLS)}"
             _refuse(self, key, value, also=f", a timedelta, or text with a unit such as {example!r}")
         return amount * MICROSECOND, str(amount // unit)
 
@@ -150,9 +153,9 @@ class Size:
 
     def read(self, key: str, value: object) -> tuple[Value, str]:
         unit = SIZE_UNITS[suffix(key)][1]
-        amount = _amount(value, _SIZE_SYMBOLS, unit)
+        amount = _amount(value, SIZE_SYMBOLS, unit)
         if amount is None or amount % unit or not self.least <= amount // unit <= self.most:
-            _refuse(self, key, value, also=f", or text with a unit such as '{self.most}{_symbol(unit, _SIZE_SYMBOLS)}'")
+            _refuse(self, key, value, also=f", or text with a unit such as '{self.most}{_symbol(unit, SIZE_SYMBOLS)}'")
         return amount // unit, str(amount // unit)
 
     def allowed(self, key: str) -> str:
@@ -171,7 +174,7 @@ class Text:
     words: str
 
     def read(self, key: str, value: object) -> tuple[Value, str]:
-        if not isinstance(value, str) or len(value) > _LONGEST or not re.fullmatch(self.pattern, value):
+        if not isinstance(value, str) or len(value) > LONGEST or not re.fullmatch(self.pattern, value):
             _refuse(self, key, value)
         text = str.__str__(value)  # the plain text of a member of a str Enum
         return text, text
