@@ -45,7 +45,7 @@ def write_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, word in enumerate(head):
-        table.add_column(word, overflow="fold", style="bold" if number == 0 else None)
+        table.add_column(word, overflow="fold", no_wrap=number == 0, style="bold" if number == 0 else None)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)

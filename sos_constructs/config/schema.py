@@ -103,7 +103,10 @@ def _of(type: Type, name: str) -> dict[str, Any]:
         case Text():
             return {"type": "string", "maxLength": LONGEST, "pattern": _whole(type, name)}
         case Items(of=of, at_least=at_least):
-            return {"type": ["array", "string"], "items": _of(of, name), "minItems": at_least, "uniqueItems": True, "pattern": _whole(type, name)}
+            item = _of(of, name)
+            alone: dict[str, Any] = {bound: item[bound] for bound in ("minimum", "maximum") if bound in item}  # a list of one, written as a number
+            types = ["array", "string", *(["integer"] if alone else [])]
+            return {"type": types, "items": item, "minItems": at_least, "uniqueItems": True, **alone, "pattern": _whole(type, name)}
         case _:
             return {}  # a kind of value that this module does not know: the layer decides
 

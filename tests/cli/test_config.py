@@ -25,8 +25,7 @@ from sos_constructs.config.model import Catalogue, Key, Section
 from sos_constructs.config.values import BOOL, HOST, Choice, Int, Items
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 EU = "# the EU region\nTZ: Europe/Berlin\nLOG_LEVEL: warn\nSESSION_TIMEOUT_MINUTES: 2h\n"
 STAGING = Path(__file__).parents[2] / "sos_constructs" / "config" / "environments.py"
@@ -328,7 +327,8 @@ def test_shells_complete_keys_environments_and_sections():
 
 def test_reading_the_catalogue_starts_no_node():
     """Every command answers at once: cdk8s and jsii are not loaded."""
-    program = "import sys; from sos_constructs.cli.app import app; app(['config', 'explain', 'TZ'], standalone_mode=False); print('jsii' in sys.modules, 'cdk8s' in sys.modules)"
+    program = "import sys; from sos_constructs.cli.app import app\n"
+    program += "app(['config', 'explain', 'TZ'], standalone_mode=False); print('jsii' in sys.modules, 'cdk8s' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(Path(docs.__file__).parents[2])}, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False False", done.stderr
 
