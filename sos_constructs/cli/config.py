@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from sos_constructs.cli import artefacts
 from sos_constructs.cli import settings as given
-from sos_constructs.cli.settings import EnvironmentOption, LayersOption, SectionsOption, place, refusals
+from sos_constructs.cli.settings import EnvironmentOption, LayersOption, SectionsOption, WaiveOption, place, refusals
 from sos_constructs.cli.tables import Format, FormatOption, write, write_card, write_json, write_table
-from sos_constructs.config.catalogue import SOS
+from sos_constructs.config.docs import PREFIX
 from sos_constructs.config.explain import WIRED_KEYS, assigned, differences, explanation, notes, set_by
 from sos_constructs.config.inspection import Finding, inspect
 from sos_constructs.config.layers import Setting
@@ -23,9 +23,11 @@ DIFFERENT = WRONG = 1
 
 
 def explain(
+    ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="The key, for instance LOG_LEVEL.", autocompletion=given.complete_key, metavar="KEY")],
     env: EnvironmentOption = "production",
     layer: LayersOption = None,
+    waive: WaiveOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show one key: its value, what it means and may be, the layer that set it, and every value that layer overrode.
@@ -33,9 +35,10 @@ def explain(
     Exit code 0: shown. 2: there is no such key, or an option cannot be used.
     """
     with refusals():
-        SOS.key(key)
-        setting = given.settings(env, layer)[key]
-    facts = explanation(SOS, setting)
+        catalogue = given.catalogue(ctx)
+        catalogue.key(key)
+        setting = given.settings(catalogue, env, layer, waive)[key]
+    facts = explanation(catalogue, setting, prefix=given.prefix(ctx))
     if form is Format.JSON:
         write_json({**facts, "origin": place(facts["origin"]), "overrode": [{**old, "origin": place(old["origin"])} for old in facts["overrode"]]})
         return
@@ -43,12 +46,14 @@ def explain(
 
 
 def list_command(
+    ctx: typer.Context,
     section: SectionsOption = None,
     env: EnvironmentOption = "production",
     layer: LayersOption = None,
     set_by_layer: Annotated[
         str | None, typer.Option("--set-by", help="Only keys whose value this layer set.", autocompletion=given.complete_set_by, metavar="LAYER")
     ] = None,
+    waive: WaiveOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List keys with their values and the layers that set them.
@@ -56,8 +61,9 @@ def list_command(
     Exit code 0: listed. 2: an option cannot be used.
     """
     with refusals():
-        settings = given.settings(env, layer)
-        names = [key.name for wanted in given.sections(section) for key in wanted.keys]
+        catalogue = given.catalogue(ctx)
+        settings = given.settings(catalogue, env, layer, waive)
+        names = [key.name for wanted in given.sections(catalogue, section) for key in wanted.keys]
         known = dict.fromkeys((*set_by(settings), env))
         if set_by_layer is not None and set_by_layer not in known:
             raise InvalidOption("set-by", set_by_layer, f"is no layer here{did_you_mean(set_by_layer, known)}; there are: {', '.join(known)}")
@@ -69,6 +75,7 @@ def list_command(
 
 
 def diff(
+    ctx: typer.Context,
     environments: Annotated[
         list[str] | None, typer.Argument(help="Two environments.", autocompletion=given.complete_environment, metavar="ENV ENV", show_default=False)
     ] = None,
@@ -76,6 +83,7 @@ def diff(
         list[str] | None, typer.Option("--layer", "-l", help="Instead of environments: the two layers to compare, each over --env.", metavar="LAYER")
     ] = None,
     env: EnvironmentOption = "production",
+    waive: WaiveOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show the keys whose values differ between two environments or two layers, and where both values come from.
@@ -86,7 +94,10 @@ def diff(
     with refusals():
         if len(names) != 2 or (environments and layer):
             raise InvalidOption("diff", names, "must be told two things to compare: two environments, or --layer A --layer B")
-        left, right = (given.settings(name, ()) for name in names) if environments else (given.settings(env, [name]) for name in names)
+        known = given.catalogue(ctx)
+        catalogue = given.without_rules(known, given.waivers(known, waive))
+        sides = ((name, ()) if environments else (env, (name,)) for name in names)
+        left, right = (given.settings(catalogue, name, over) for name, over in sides)
     found = differences(left, right)
     if form is Format.JSON:
         write_json({"left": names[0], "right": names[1], "differences": [{"key": a.key.name, "left": _plain(a), "right": _plain(b)} for a, b in found]})
@@ -99,9 +110,11 @@ def diff(
 
 
 def check(
+    ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Layer files, YAML or TOML.", metavar="FILE...")],
     env: EnvironmentOption = "production",
     layer: LayersOption = None,
+    waive: WaiveOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Find everything that is wrong with layer files, each over --env (and --layer) alone, without building anything.
@@ -110,8 +123,10 @@ def check(
     Exit code 0: nothing wrong. 1: something is. 2: an option cannot be used.
     """
     with refusals():
-        below = [given.environment(env), *given.layers(layer)]
-        findings = [finding for path in files for finding in inspect(SOS, path, below)]
+        known = given.catalogue(ctx)
+        catalogue = given.without_rules(known, given.waivers(known, waive))
+        below = [*catalogue.environment(env), *given.layers(layer)]
+        findings = [finding for path in files for finding in inspect(catalogue, path, below)]
     wrong = sum(finding.problem == "error" for finding in findings)
     if form is Format.JSON:
         write_json([_finding(finding) for finding in findings])
@@ -134,7 +149,8 @@ def _card(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("ConfigMap", f"{facts['config_map']} (section {facts['section']})"),
         ("set by", _told(facts)),
         *(("overrode", f"{old['value'] or '(empty)'} from {_told(old)}") for old in facts["overrode"]),
-        *(("rule", f"{rule['id']} ({', '.join(rule['keys'])}): {rule['demand']}") for rule in facts["rules"]),
+        *(("rule", f"{rule['id']}: {rule['demand']}, because {rule['reason']} ({rule['source']})") for rule in facts["rules"]),
+        *(("waived", f"{waiver['id']}: {waiver['reason']}. What is broken: {waiver['violation']}") for waiver in facts["waived"]),
         *(("note", note) for note in facts["notes"]),
     ]
 
@@ -164,7 +180,19 @@ def _finding(finding: Finding) -> dict[str, str | int]:
     return {"file": finding.path, "line": finding.line, "problem": finding.problem, "message": finding.message}
 
 
-app = typer.Typer(no_args_is_help=True, help="Explain, compare and check the platform's configuration, and make files from it.")
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def config(
+    catalogue: Annotated[
+        str | None, typer.Option(help="Another catalogue than the platform's: file.py:NAME.", envvar="SOSCTL_CATALOGUE", metavar="CATALOGUE")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="First part of the ConfigMaps' names.")] = PREFIX,
+) -> None:
+    """Explain, compare and check the platform's configuration, and make files from it."""
+
+
 COMMANDS: Sequence[tuple[str, Any]] = (
     ("explain", explain),
     ("list", list_command),

@@ -14,7 +14,7 @@ from sos_constructs.config.model import Catalogue, Section
 from sos_constructs.config.values import Value
 from sos_constructs.emit import Objects
 from sos_constructs.env_check import check_variables
-from sos_constructs.errors import InvalidOption, did_you_mean, located
+from sos_constructs.errors import InvalidOption, located
 from sos_constructs.labels import PART_OF
 from sos_constructs.rollout import checksum
 
@@ -85,7 +85,7 @@ class SosConfig(Construct):
     ) -> None:
         with located(scope, id):
             wired = _wire(postgres, catalogue) if postgres is not None else None
-            stack = (*_environment(catalogue, environment), *layers)
+            stack = (*catalogue.environment(environment), *layers)
             if not isinstance(waive, Mapping | None):
                 raise InvalidOption("waive", waive, "must be a mapping from the rule's id to the reason: {'id': 'why it may be broken here'}")
             self._spec = ConfigSpec(
@@ -204,13 +204,6 @@ class SosConfig(Construct):
     def _section_of(self, key: str) -> Section:
         with located(*self._place):
             return self._spec.catalogue.section_of(key)
-
-
-def _environment(catalogue: Catalogue, name: str) -> tuple[Layer, ...]:
-    known = list(catalogue.environments) or ["production"]
-    if name not in known:
-        raise InvalidOption("environment", name, f"must be one of {', '.join(known)}{did_you_mean(str(name), known)}; for one of your own add a layer")
-    return (catalogue.environments[name],) if catalogue.environments else ()
 
 
 def _wire(postgres: PostgresEndpoint, catalogue: Catalogue) -> Layer:

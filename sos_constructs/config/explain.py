@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs.config.checks import RULES
 from sos_constructs.config.layers import DEFAULTS, Assignment, Setting
 from sos_constructs.config.model import Catalogue
 from sos_constructs.config.values import Bool, Choice, Duration, Float, Int, Items, Size, Text, Type
 
-WIRED_KEYS = ("POSTGRES_HOST", "POSTGRES_READONLY_HOST", "POSTGRES_PORT_NUMBER")
+WIRED_KEYS = ("POSTGRES_HOST", "POSTGRES_READONLY_HOST", "POSTGRES_PORT_NUMBER", "POSTGRES_SERVER_CONNECTIONS")
 """Keys that ``SosConfig(..., postgres=db)`` sets; no layer may set them then."""
 WIRED_NOTE = "where SosConfig gets postgres=, the value is taken from there, and no layer may set it"
 
@@ -47,7 +46,12 @@ def explanation(catalogue: Catalogue, setting: Setting, *, prefix: str = "sos-ap
         "section": section.name,
         "config_map": f"{prefix}-{section.suffix}",
         "overrode": [assigned(assignment) for assignment in setting.overrode],
-        "rules": [{"id": rule.id, "keys": list(rule.keys), "demand": rule.demand} for rule in RULES if key.name in rule.keys],
+        "rules": [
+            {"id": rule.id, "keys": list(rule.keys), "demand": rule.demand, "reason": rule.reason, "source": rule.source}
+            for rule in catalogue.rules
+            if key.name in rule.keys
+        ],
+        "waived": [{"id": waiver.rule.id, "reason": waiver.reason, "violation": waiver.violation} for waiver in setting.waivers],
         "notes": notes(setting),
     }
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sos_constructs.config.environments import ENVIRONMENTS
 from sos_constructs.config.explain import WIRED_KEYS, WIRED_NOTE
 from sos_constructs.config.files import LayerFile, scan
 from sos_constructs.config.layers import Layer, Setting, examine, resolve
@@ -68,11 +67,7 @@ def _line(file: LayerFile, keys: Iterable[str]) -> int:
 
 
 def _notes(catalogue: Catalogue, settings: dict[str, Setting]) -> Iterator[tuple[str, str]]:
-    built_in = (
-        [resolve(catalogue, (layer,)) for layer in ENVIRONMENTS.values()]
-        if all(key in catalogue.keys for layer in ENVIRONMENTS.values() for key in layer.values)
-        else [resolve(catalogue, ())]
-    )
+    built_in = [resolve(catalogue, (layer,)) for layer in catalogue.environments.values()] or [resolve(catalogue, ())]
     for key, setting in settings.items():
         if setting.key.deprecated:
             yield key, f"{key} is deprecated {setting.key.deprecated}"

@@ -159,6 +159,16 @@ class Catalogue:
         rules = (rule for rule in self.rules if gone.isdisjoint(rule.keys))
         return Catalogue((section for section in self.sections if section not in left_out), rules, environments)
 
+    def environment(self, name: str) -> tuple[Layer, ...]:
+        """The layers of the environment of that name: none where the catalogue has no environments and production, the defaults, is asked for.
+
+        :raises InvalidOption: when there is no such environment, with the nearest one that exists.
+        """
+        known = list(self.environments) or ["production"]
+        if name not in known:
+            raise InvalidOption("environment", name, f"must be one of {', '.join(known)}{did_you_mean(str(name), known)}; for one of your own add a layer")
+        return (self.environments[name],) if self.environments else ()
+
     @property
     def keys(self) -> Mapping[str, Key]:
         """Every key by name, in the order of the sections."""

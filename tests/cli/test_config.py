@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ EU = "# the EU region\nTZ: Europe/Berlin\nLOG_LEVEL: warn\nSESSION_TIMEOUT_MINUT
 STAGING = Path(__file__).parents[2] / "sos_constructs" / "config" / "environments.py"
 MADE = next(line for line, text in enumerate(STAGING.read_text().splitlines(), start=1) if text.startswith('    "staging": Layer('))
 PLACE = f"sos_constructs/config/environments.py:{MADE}"
+
+
+RULES = {rule.id: rule for rule in SOS.rules}
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +70,8 @@ def test_explain_says_everything_of_a_key():
         "  set by     eu.yaml:3: the EU region\n"
         f"  overrode   debug from staging ({PLACE}): {ENVIRONMENTS['staging'].reason}\n"
         "  overrode   info from defaults: the requirement's value\n"
+        f"  rule       production-debug-logging: {RULES['production-debug-logging'].demand}, because {RULES['production-debug-logging'].reason}"
+        f" ({RULES['production-debug-logging'].source})\n"
     )
 
 
@@ -84,7 +90,12 @@ def test_explain_for_programs():
         "section": "security",
         "config_map": "sos-app-security",
         "overrode": [{"value": "30", "layer": "defaults", "reason": "the requirement's value", "origin": ""}],
-        "rules": [],
+        "rules": [
+            {"id": rule.id, "keys": list(rule.keys), "demand": rule.demand, "reason": rule.reason, "source": rule.source}
+            for rule in SOS.rules
+            if "SESSION_TIMEOUT_MINUTES" in rule.keys
+        ],
+        "waived": [],
         "notes": [],
     }
 
@@ -92,7 +103,7 @@ def test_explain_for_programs():
 def test_explain_names_unit_and_rules():
     text = config("explain", "JWT_ACCESS_TOKEN_TTL_MINUTES").stdout
     assert "  type       duration, in minutes\n" in text
-    assert "access-before-refresh (JWT_ACCESS_TOKEN_TTL_MINUTES, JWT_REFRESH_TOKEN_TTL_DAYS): " in text
+    assert f"  rule       access-before-refresh: {RULES['access-before-refresh'].demand}, because " in text
     assert "in seconds (2 hours)" in config("explain", "CORS_MAX_AGE_SECONDS").stdout
 
 
@@ -100,8 +111,9 @@ def test_wired_keys_show_the_default_with_a_note(folder: Path):
     class Endpoint:
         primary_host = readonly_host = "db"
         port = 5432
+        client_connections = 90
 
-    assert set(_wire(Endpoint()).values) == set(WIRED_KEYS)
+    assert set(_wire(Endpoint(), SOS).values) == set(WIRED_KEYS)
     for key in WIRED_KEYS:
         (note,) = told("explain", key)["notes"]
         assert note.startswith("this is the catalogue's default; where SosConfig gets postgres=")
@@ -253,6 +265,68 @@ def test_bindings(language: str):
     assert [row["key"] for row in told("bindings", language, "-s", "logging")] == [key.name for key in SOS.section("logging").keys]
 
 
+DEBUG = ["--waive", "production-debug-logging=we look for a fault this week"]
+
+
+def test_waived_rules_show_with_their_reason(folder: Path):
+    (folder / "debug.yaml").write_text("LOG_LEVEL: debug\n")
+    result = config("explain", "LOG_LEVEL", "--layer", "debug.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "[rule production-debug-logging]" in result.stderr
+    text = config("explain", "LOG_LEVEL", "--layer", "debug.yaml", *DEBUG).stdout
+    assert re.search(r"^  waived     production-debug-logging: we look for a fault this week\. What is broken: .*LOG_LEVEL=debug", text, re.MULTILINE)
+    (waived,) = told("explain", "APP_ENVIRONMENT", "--layer", "debug.yaml", *DEBUG)["waived"]
+    assert waived.keys() == {"id", "reason", "violation"}
+    page = config("docs", "--layer", "debug.yaml", *DEBUG).stdout
+    assert page.startswith(docs.markdown())
+    assert "| `production-debug-logging` | we look for a fault this week | " in page.removeprefix(docs.markdown())
+    assert told("list", "--layer", "debug.yaml", *DEBUG, "--set-by", "debug.yaml")[0]["key"] == "LOG_LEVEL"
+    assert told("env", "-e", "production", "--layer", "debug.yaml", *DEBUG)["LOG_LEVEL"] == "debug"
+
+
+def test_a_waiver_for_one_of_several_layers_is_no_fault_of_the_others(folder: Path):
+    (folder / "debug.yaml").write_text("LOG_LEVEL: debug\n")
+    assert config("check", "eu.yaml", "debug.yaml").exit_code == 1
+    assert config("check", "eu.yaml", "debug.yaml", *DEBUG).exit_code == 0
+    assert config("diff", "--layer", "eu.yaml", "--layer", "debug.yaml").exit_code == 2
+    assert config("diff", "--layer", "eu.yaml", "--layer", "debug.yaml", *DEBUG).exit_code == 1
+
+
+def test_another_catalogue(folder: Path):
+    """A project with keys and environments of its own gets every command for them."""
+    (folder / "shop.py").write_text(
+        "from sos_constructs.config.model import Catalogue, Key, Section\nfrom sos_constructs.config.layers import Layer\n"
+        "from sos_constructs.config.values import BOOL\n"
+        "BARE = Catalogue([Section('tills', [Key('TILL_OPEN', BOOL, True, 'Opens.', 'trade')])])\n"
+        "SHOP = Catalogue(BARE.sections, environments={'night': Layer('night', {'TILL_OPEN': False})})\n"
+    )
+    shop = ["--catalogue", "shop.py:SHOP", "--prefix", "shop"]
+
+    def ask(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["config", *shop, *arguments])
+
+    assert ask("explain", "TILL_OPEN", "--env", "night").stdout == (
+        "TILL_OPEN=false\n  meaning    Opens.\n  type       true or false\n  allowed    true or false\n"
+        "  ConfigMap  shop-tills (section tills)\n  set by     night (shop.py:5)\n  overrode   true from defaults: trade\n"
+    )
+    assert ask("docs", "--env", "night").stdout == docs.markdown(runpy.run_path("shop.py")["SHOP"], prefix="shop")
+    assert json.loads(ask("schema").stdout)["properties"].keys() == {"TILL_OPEN"}
+    assert "TILL_OPEN=false\n" in ask("env", "--env", "night").stdout
+    assert "tills: TillsSettings" in ask("bindings", "python").stdout
+    assert ask("list").stderr.startswith("sosctl: environment='production' must be one of night")
+    shop[1] = "shop.py:BARE"
+    assert ask("list").stdout.splitlines()[1].split() == ["TILL_OPEN", "true", "defaults"]
+    (folder / "till.yaml").write_text("TILL_OPEN: true\nLOG_LEVEL: info\n")
+    assert ask("check", "till.yaml").stdout.splitlines() == [
+        "till.yaml:2: key='LOG_LEVEL' does not exist",
+        "till.yaml:1: note: TILL_OPEN is true in every environment already; leave it out",
+        "1 file: 1 error",
+    ]
+    for wrong, message in {"shop.py": "must be file.py:NAME", "shop.py:Key": "must be a Catalogue; Key is ", "none.py:X": "cannot be read"}.items():
+        shop[1] = wrong
+        assert ask("list").stderr.startswith(f"sosctl: catalogue='{wrong}' {message}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -272,6 +346,9 @@ def test_bindings(language: str):
         (["diff", "staging", "production", "-l", "eu.yaml"], "diff=['staging', 'production'] must be told two things"),
         (["diff", "staging", "prod"], "environment='prod' must be one of"),
         (["check", "eu.yaml", "--env", "prod"], "environment='prod' must be one of"),
+        (["explain", "TZ", "--waive", "production-debug=x"], "waive='production-debug' names no rule (did you mean 'production-debug-logging'?)"),
+        (["check", "eu.yaml", "--waive", "production-debug-logging"], "waive='production-debug-logging' must say why: RULE=REASON"),
+        (["list", *DEBUG], "layers=['production'] have an error:"),
         (["env", "--env", "prod"], "environment='prod' must be one of"),
         (["bindings", "python", "-s", "x"], "section='x' does not exist"),
     ],
@@ -323,6 +400,7 @@ def test_shells_complete_keys_environments_and_sections():
     assert complete("list --env st") == ["staging"]
     assert complete("bindings python --section k") == ["kafka"]
     assert complete("list --set-by d") == ["defaults", "development"]
+    assert complete("explain TZ --waive production-d") == ["production-debug-logging="]
 
 
 def test_reading_the_catalogue_starts_no_node():
