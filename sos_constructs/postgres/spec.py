@@ -46,7 +46,13 @@ OFFICIAL = ImageProfile(image="localhost/postgres-patroni:15-4.1.5", uid=999, gi
 
 @attrs.frozen(kw_only=True)
 class Resources:
-    """Requests and limits of one container, as Kubernetes quantities. Defaults: the requirement's for PostgreSQL."""
+    """Requests and limits of one container, as Kubernetes quantities. Defaults: the requirement's for PostgreSQL.
+
+    :param cpu_request: what the scheduler reserves. Default ``500m``.
+    :param cpu_limit: where the kernel throttles; parallel workers follow from it. Default ``2``.
+    :param memory_request: what the scheduler reserves. Default ``1Gi``.
+    :param memory_limit: where the kernel kills; memory settings follow from it and the request. Default ``4Gi``.
+    """
 
     cpu_request: str = "500m"
     cpu_limit: str = "2"
