@@ -398,8 +398,7 @@ def test_shells_complete_keys_environments_and_sections():
 
     assert complete("explain KAFKA_TOPIC_DE") == ["KAFKA_TOPIC_DEVICE_STATUS", "KAFKA_TOPIC_DEVICE_ALERT", "KAFKA_TOPIC_DEAD_LETTER"]
     assert complete("list --env st") == ["staging"]
-    assert complete("bindings python --section k") == ["kafka"]
-    assert complete("list --set-by d") == ["defaults", "development"]
+    assert complete("list --section k") == ["kafka"]
     assert complete("explain TZ --waive production-d") == ["production-debug-logging="]
 
 
