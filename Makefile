@@ -11,7 +11,7 @@ COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint golden imports lock cluster-test bench clean
+.PHONY: help synth test lint golden graph imports lock cluster-test bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ lint: $(VENV)/.test ## ruff, mypy --strict and pyright
 golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff before you commit it
 	@rm -rf tests/snapshots
 	@$(BIN)/python -m pytest -q --update-golden
+
+graph: $(VENV)/.test ## Redraw docs/chart.svg from dist/, and rewrite docs/reviewing.md
+	@$(BIN)/python tools/reviewing_docs.py
 
 imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)
 	@$(BIN)/python tools/cdk8s_cli.py install

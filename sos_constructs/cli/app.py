@@ -7,6 +7,7 @@ from typing import Annotated
 
 from sos_constructs.cli import config, secrets
 from sos_constructs.cli.diff import diff
+from sos_constructs.cli.graph import graph
 from sos_constructs.cli.rotate import plan_command, rotate_command
 from sos_constructs.cli.seal import seal_command
 
@@ -20,6 +21,7 @@ secrets.app.command("rotate")(rotate_command)
 app.add_typer(config.app, name="config")
 app.add_typer(secrets.app, name="secrets")
 app.command("diff")(diff)
+app.command("graph")(graph)
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sos_constructs.review.model import MISSING, Difference, Key, Manifest
 from sos_constructs.review.sources import secret_values
-from sos_constructs.review.usage import Use, get
+from sos_constructs.review.usage import Use, get, mapping
 
 from attrs import frozen
 
@@ -77,8 +77,8 @@ def _ordered(context: Context, sign: int) -> bool:
 
 def _selector_misses(context: Context) -> bool:
     wanted = get(context.new, "spec", "selector", "matchLabels")
-    labels = get(context.new, "spec", "template", "metadata", "labels") or {}
-    return isinstance(wanted, Mapping) and any(labels.get(name) != value for name, value in wanted.items())
+    labels = mapping(get(context.new, "spec", "template", "metadata", "labels"))
+    return any(labels.get(name) != value for name, value in mapping(wanted).items())
 
 
 def _external_name(context: Context) -> bool:

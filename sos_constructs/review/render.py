@@ -17,9 +17,9 @@ Line = tuple[str, str]
 def text(result: Review) -> Iterator[Line]:
     """For a terminal or a pipe: objects, what their changes come to, and the fields."""
     yield show.summary(result), result.worst.word
-    for changed in result.objects:
+    for title, changed in show.entries(result):
         yield "", ""
-        yield show.title(changed), "title"
+        yield title, "title"
         for consequence, why, changes in show.groups(changed):
             yield f"  {consequence.word}: {why}", consequence.word
             fields = [(show.field(change.difference.path), change) for change in changes if change.difference.path]
@@ -33,9 +33,9 @@ def text(result: Review) -> Iterator[Line]:
 def markdown(result: Review) -> Iterator[str]:
     """For a comment on a pull request."""
     yield f"**{show.summary(result)}**"
-    for changed in result.objects:
+    for title, changed in show.entries(result):
         yield ""
-        yield f"### {_escaped(show.title(changed))}"
+        yield f"### {_escaped(title)}"
         for consequence, why, changes in show.groups(changed):
             yield ""
             yield f"**{consequence.word}**: {_escaped(why)}"

@@ -16,6 +16,7 @@ LINES = 40
 """Lines of a text that are shown."""
 
 _POD = re.compile(r"^(spec\.(?:jobTemplate\.spec\.)?template)\.spec\.")
+_HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -30,7 +31,9 @@ def plain(text: str) -> str:
 
 
 def value(content: Any) -> str:
-    """A value on one line, shortened."""
+    """A value on one line, shortened; of a bare hash the beginning, as Git shows it."""
+    if isinstance(content, str) and _HASH.fullmatch(content):
+        return f"{content[:8]}…"
     if isinstance(content, str) and content and not re.search(r"[\n\t]", content) and content == content.strip():
         text = content
     else:
@@ -54,10 +57,19 @@ def text_lines(change: Change) -> list[str]:
     return shown if len(shown) <= LINES else [*shown[: LINES - 1], f"… {len(shown) - LINES + 1} more lines; --format json has them"]
 
 
-def title(changed: ObjectChange) -> str:
-    """The object and what happens to it."""
-    events = {"added": ": new", "removed": ": gone"}
-    return plain(str(changed.key)) + events.get(changed.event, "")
+def entries(result: Review) -> Iterator[tuple[str, ObjectChange]]:
+    """What a report lists: a title and the changes below it. Objects of a kind that are new or gone, to the same effect, share one entry."""
+
+    def alike(changed: ObjectChange) -> tuple[str, ...]:
+        key, first = changed.key, changed.changes[0]
+        return (changed.event, key.kind, key.namespace, first.why) if changed.event != "changed" else (str(key), key.group)
+
+    for _, members in groupby(result.objects, key=alike):
+        first, *more = members
+        names = ", ".join([first.key.name, *(other.key.name for other in more)])
+        where = f" ({first.key.namespace})" if first.key.namespace else ""
+        event = {"added": ": new", "removed": ": gone"}.get(first.event, "")
+        yield plain(f"{first.key.kind} {names}{where}{event}"), first
 
 
 def groups(changed: ObjectChange) -> Iterator[tuple[Consequence, str, list[Change]]]:

@@ -52,6 +52,16 @@ def mappings(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def words(value: Any) -> list[str]:
+    """The elements of a list as texts, none where it is no list."""
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
 def pod_spec(key: Key, manifest: Manifest) -> Mapping[str, Any]:
     """The pod's specification in an object of a built-in kind that has one, or an empty one."""
     spec = get(manifest, *POD[key.kind]) if key.kind in POD and key.group in _POD_GROUPS else None

@@ -102,6 +102,12 @@ def test_what_stands_in_a_manifest_cannot_act_on_the_terminal_or_the_page():
     assert row.count("|") - row.count("\\|") == 4
 
 
+def test_of_a_hash_the_beginning_is_shown():
+    result = reviewed(put(examples.CONFIG_MAP, "data.LOG_LEVEL", "0" * 64), put(examples.CONFIG_MAP, "data.LOG_LEVEL", "0" * 63 + "1"))
+    assert plain(result)[-1] == "    data.LOG_LEVEL  00000000… → 00000000…"
+    assert "0" * 64 in render.dump(result)
+
+
 def test_long_values_are_shortened_in_text_only():
     result = reviewed(examples.CONFIG_MAP, put(examples.CONFIG_MAP, "data.LOG_LEVEL", "x" * 500))
     assert max(map(len, plain(result)[1:])) < 400
@@ -115,6 +121,13 @@ def test_new_and_gone_objects_are_one_line():
         "Service review-service (review-test): new",
     ]
     assert len(plain(result)) == 7
+
+
+def test_new_and_gone_objects_of_a_kind_share_an_entry():
+    maps = [{**examples.CONFIG_MAP, "metadata": {"name": name, "namespace": space}} for space in ("a", "b") for name in ("one", "two")]
+    result = review(manifests(examples.SERVICE, *maps[:3]), manifests(examples.SERVICE))
+    assert [line for line in plain(result) if line.endswith(": gone")] == ["ConfigMap one, two (a): gone", "ConfigMap one (b): gone"]
+    assert len(json.loads(render.dump(result))["objects"]) == 3
 
 
 def test_no_difference():
