@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sos_constructs import names
+from sos_constructs.labels import labels
 from sos_constructs.secrets.external import manifests as m
 from sos_constructs.secrets.external.bootstrap import template
 from sos_constructs.secrets.external.stores import Reference, checked_key
@@ -71,6 +72,8 @@ def completed_document(secret: SecretSpec, store_namespace: str, *, store: Mappi
     Nothing that exists can be lost: the document is read after the copy that is updated, so that a change in between is refused as a conflict.
     ``OnChange``: it acts when it is created and when the catalogue changes, never by the clock and not where somebody has deleted the document.
     """
+    # with labels: where there are no metadata the operator adds an empty mapping
+    completed = {**template(secret), "metadata": {"labels": labels("secrets", "sos-app", "secrets")}}
     return {
         "apiVersion": m.API,
         "kind": "ExternalSecret",
@@ -81,6 +84,6 @@ def completed_document(secret: SecretSpec, store_namespace: str, *, store: Mappi
             "refreshPolicy": "OnChange",
             "secretStoreRef": dict(store),
             # Merge: that there is no document yet is no error
-            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Merge", "name": remote_key, "template": template(secret)},
+            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Merge", "name": remote_key, "template": completed},
         },
     }
