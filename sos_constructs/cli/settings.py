@@ -151,7 +151,7 @@ def _run(option: str, given: str, path: str, name: str) -> object:
         raise InvalidOption(option, given, f"cannot be read: there is no file {path}")
     try:
         return runpy.run_path(path, run_name=Path(path).stem).get(name)
-    except Exception as error:  # noqa: BLE001  # it is the user's code, which may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # it is the user's code, which may raise anything
         raise InvalidOption(option, given, f"cannot be read: {path} raised {type(error).__name__}: {error}") from None
 
 
