@@ -78,7 +78,8 @@ nothing). 2 means that the input could not be used. In CI:
 - run: sosctl diff origin/main --fail-on forbidden # restarts are the reviewer's call; refused updates and lost data are not
 ```
 
-Objects are the same when group, kind, namespace and name are. Lists are matched as Kubernetes merges them (containers, env and volumes by name, ports
+Objects are the same when group, kind, namespace and name are; a ConfigMap or Secret whose name ends with a hash of its content
+(`content_hash_names=True`) is compared with the one that it replaces. Lists are matched as Kubernetes merges them (containers, env and volumes by name, ports
 by number and protocol), others by position; `postgresql.conf` and JSON inside ConfigMaps are compared by setting and field, other texts by line.
 A field that is left out is not the same as its default written out, although the API server will find no difference: such a change is reported as if
 it had an effect.

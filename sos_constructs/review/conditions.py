@@ -35,6 +35,7 @@ class Context:
     :param difference: what differs.
     :param readers: how pods of the new manifests read the object, where it is a ConfigMap or Secret.
     :param replaced: objects whose pods are replaced by the same set of changes.
+    :param added: objects that are new, and so are their pods.
     """
 
     key: Key
@@ -43,6 +44,7 @@ class Context:
     difference: Difference
     readers: tuple[Use, ...] = ()
     replaced: frozenset[Key] = frozenset()
+    added: frozenset[Key] = frozenset()
 
     @property
     def before(self) -> Any:
@@ -58,6 +60,10 @@ class Context:
         path = self.difference.path
         name = path[1].name if len(path) > 1 else None
         return [use for use in self.readers if use.key is None or name is None or use.key == name]
+
+    def read(self, *, live: bool) -> bool:
+        """Whether a pod that goes on running reads it: as a file, or once, when it starts."""
+        return any(use.live is live and use.by not in self.replaced | self.added and use.by.kind != "CronJob" for use in self.own_readers)
 
 
 def amount(value: object) -> Decimal | None:
@@ -79,6 +85,10 @@ def _selector_misses(context: Context) -> bool:
     wanted = get(context.new, "spec", "selector", "matchLabels")
     labels = mapping(get(context.new, "spec", "template", "metadata", "labels"))
     return any(labels.get(name) != value for name, value in mapping(wanted).items())
+
+
+def _new_name(context: Context) -> bool:
+    return bool(context.old and context.new) and get(context.old, "metadata", "name") != get(context.new, "metadata", "name")
 
 
 def _external_name(context: Context) -> bool:
@@ -112,14 +122,16 @@ CONDITIONS: Mapping[str, Callable[[Context], bool]] = {
     "fewer, and claims are deleted": lambda c: _ordered(c, -1) and get(c.new, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete",
     "first set or lower": lambda c: c.before is MISSING or _ordered(c, -1),
     "from or to ExternalName": _external_name,
+    "has a new name": _new_name,
     "had claims": lambda c: bool(get(c.old, "spec", "volumeClaimTemplates")),
     "has values": lambda c: any(secret_values(c.new)),
     "larger": lambda c: _ordered(c, 1),
     "left out now": lambda c: c.after is MISSING,
     "not Indexed": lambda c: get(c.new, "spec", "completionMode") != "Indexed",
     "of HaPostgres": lambda c: _is_hapostgres(c, "patroni.json", "postgresql.conf"),
-    "read as a file": lambda c: bool(c.own_readers),
-    "read at start": lambda c: any(not use.live and use.by not in c.replaced for use in c.own_readers),
+    "read as a file": lambda c: c.read(live=True),
+    "read at start": lambda c: c.read(live=False),
+    "read by new objects or the next run": lambda c: bool(c.own_readers),
     "read by nobody": lambda c: not c.readers,
     "read by pods that are replaced": lambda c: any(use.by in c.replaced for use in c.own_readers),
     "replaced on delete": lambda c: get(c.new, "spec", "updateStrategy", "type") == "OnDelete",
@@ -130,7 +142,7 @@ CONDITIONS: Mapping[str, Callable[[Context], bool]] = {
     "stays a LoadBalancer": lambda c: get(c.old, "spec", "type") == get(c.new, "spec", "type") == "LoadBalancer",
     "storage version gone": lambda c: c.after is MISSING and get(c.before, "storage") is True,
     "strategy Recreate": lambda c: get(c.new, "spec", "strategy", "type") == "Recreate",
-    "was immutable": lambda c: get(c.old, "immutable") is True,
+    "was immutable": lambda c: get(c.old, "immutable") is True and not _new_name(c),
     "was not there": lambda c: c.before is MISSING,
     "was there": lambda c: c.before is not MISSING,
 }

@@ -148,7 +148,7 @@ class ObjectChange:
     key: Key
     api_version: str
     event: str
-    """``added``, ``removed`` or ``changed``."""
+    """``added``, ``removed``, ``changed``, or ``replaced``: under a name with another hash of the content at its end."""
     changes: tuple[Change, ...]
 
     @property

@@ -62,13 +62,13 @@ def entries(result: Review) -> Iterator[tuple[str, ObjectChange]]:
 
     def alike(changed: ObjectChange) -> tuple[str, ...]:
         key, first = changed.key, changed.changes[0]
-        return (changed.event, key.kind, key.namespace, first.why) if changed.event != "changed" else (str(key), key.group)
+        return (changed.event, key.kind, key.namespace, first.why) if changed.event in ("added", "removed") else (str(key), key.group)
 
     for _, members in groupby(result.objects, key=alike):
         first, *more = members
         names = ", ".join([first.key.name, *(other.key.name for other in more)])
         where = f" ({first.key.namespace})" if first.key.namespace else ""
-        event = {"added": ": new", "removed": ": gone"}.get(first.event, "")
+        event = {"added": ": new", "removed": ": gone", "replaced": ": under a new name"}.get(first.event, "")
         yield plain(f"{first.key.kind} {names}{where}{event}"), first
 
 
@@ -83,7 +83,11 @@ def summary(result: Review) -> str:
     """How much changes, and the worst of it."""
     if not result.objects:
         return "No difference."
-    counts = {event: sum(changed.event == event for changed in result.objects) for event in ("changed", "added", "removed")}
-    words = [f"{counts[event]} {word}" for event, word in (("changed", "changed"), ("added", "new"), ("removed", "gone")) if counts[event]]
+    counts = {event: sum(changed.event == event for changed in result.objects) for event in ("changed", "replaced", "added", "removed")}
+    words = [
+        f"{counts[event]} {word}"
+        for event, word in (("changed", "changed"), ("replaced", "under a new name"), ("added", "new"), ("removed", "gone"))
+        if counts[event]
+    ]
     total = len(result.objects)
     return f"{total} object{'' if total == 1 else 's'}: {', '.join(words)}. Worst consequence: {result.worst.word} ({result.worst.meaning})."

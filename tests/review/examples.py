@@ -202,6 +202,7 @@ ANNOTATED = "spec.template.metadata.annotations"
 LIMIT = "spec.template.spec.containers.0.resources.limits.cpu"
 DEBUG = put(CONFIG_MAP, "data.LOG_LEVEL", "debug")
 LOCKED = put(CONFIG_MAP, "immutable", True)
+HASHED = put(LOCKED, "metadata.name", "review-0000000001")
 DELETING = put(STATEFUL_SET, "spec.persistentVolumeClaimRetentionPolicy", {"whenScaled": "Delete", "whenDeleted": "Retain"})
 BOUND = "a bound claim of a class that allows expansion"
 NEVER = "nothing: deleting is always accepted"
@@ -240,6 +241,9 @@ EXAMPLES = [
     Example("read-at-start", CONFIG_MAP, DEBUG, (BY_SUB_PATH,)),
     Example("read-as-file", CONFIG_MAP, DEBUG, (BY_FILE,)),
     Example("read-elsewhere", CONFIG_MAP, DEBUG),
+    Example("read-next", CONFIG_MAP, DEBUG, (put(CRON_JOB, "spec.jobTemplate.spec.template.spec", BY_ENV["spec"]["template"]["spec"]),)),
+    Example("content-name", HASHED, put(HASHED, "metadata.name", "review-0000000002"), needs="nothing: they are two objects"),
+    Example("content-unread", HASHED, put(put(HASHED, "metadata.name", "review-0000000002"), "data.LOG_LEVEL", "debug"), needs="nothing: they are two objects"),
     Example("unread-gone", CONFIG_MAP, None, needs=NEVER),
     # Pods and their controllers
     *(Example("same-amount", given, put(given, LIMIT, "0.1")) for given in (STATEFUL_SET, DEPLOYMENT)),

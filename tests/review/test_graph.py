@@ -211,7 +211,9 @@ def test_manifests_of_the_wrong_shape_do_not_break_it(wrong: Any):
                 sides = manifests(API, DB, made), manifests(API, DB, changed)
                 graph = build(sides[1], rights=True)
                 assert all(isinstance(text, str) for node in graph.nodes for text in (node.title, *node.details))
-                list(render.text(review(*sides)))
+                result = review(*sides)
+                assert bool(result.objects) is (changed != made)
+                list(render.text(result))
                 list(render.text(review(*sides[::-1])))
 
 

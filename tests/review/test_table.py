@@ -7,12 +7,13 @@ import re
 from sos_constructs.review import review
 from sos_constructs.review.catalogue import ROWS
 from sos_constructs.review.conditions import CONDITIONS, _restart_settings, amount
+from sos_constructs.review.judge import _HASHED
 from sos_constructs.review.model import Consequence
 
 import pytest
 
 from tests.review import examples
-from tests.review.examples import EXAMPLES, Example, key, manifests
+from tests.review.examples import EXAMPLES, Example, key, manifests, put
 
 BY_ID = {row.id: row for row in ROWS}
 
@@ -39,6 +40,33 @@ def test_a_config_map_that_changes_with_its_pods_is_read_by_the_new_ones():
     assert (workload.key.kind, workload.changes[0].row) == ("Deployment", "restart-checksum")
     assert [(change.row, change.consequence) for change in config.changes] == [(row, consequence)]
     assert config.changes[0].why.startswith("Deployment review-deployment (review-test) read")
+
+
+def test_a_map_named_by_its_content_is_compared_with_the_one_before():
+    old, new = examples.HASHED, put(put(examples.HASHED, "metadata.name", "review-0000000002"), "data.LOG_LEVEL", "debug")
+    pods = [put(examples.BY_ENV, "spec.template.spec.containers.0.envFrom.0.configMapRef.name", made["metadata"]["name"]) for made in (old, new)]
+    result = review(manifests(old, pods[0]), manifests(new, pods[1]))
+    assert [(changed.key.name, changed.event, [change.row for change in changed.changes]) for changed in result.objects] == [
+        ("review-0000000002", "replaced", ["read-by-new-pods", "content-name"]),
+        ("review-deployment", "changed", ["deployment-template"]),
+    ]
+
+
+def test_the_hash_is_as_long_as_that_of_sosconfig():
+    from sos_constructs.config.configmaps import _HASH_DIGITS
+
+    assert _HASHED.fullmatch(f"sos-app-config-{'a' * _HASH_DIGITS}")
+
+
+def test_names_that_only_look_like_it_are_two_objects():
+    old = [put(examples.CONFIG_MAP, "metadata.name", f"review-000000000{i}") for i in (1, 2)]
+    new = put(examples.CONFIG_MAP, "metadata.name", "review-0000000003")
+    assert sorted(changed.event for changed in review(manifests(*old), manifests(new)).objects) == ["added", "removed", "removed"]
+
+
+def test_pods_of_new_objects_need_no_restart():
+    result = review(manifests(examples.CONFIG_MAP), manifests(examples.DEBUG, examples.BY_ENV))
+    assert {changed.key.kind: [change.row for change in changed.changes] for changed in result.objects} == {"ConfigMap": ["read-next"], "Deployment": ["added"]}
 
 
 def test_only_the_key_that_is_read_counts():
