@@ -40,7 +40,7 @@ def explain(
         setting = given.settings(catalogue, env, layer, waive)[key]
     facts = explanation(catalogue, setting, prefix=given.prefix(ctx))
     if form is Format.JSON:
-        write_json({**facts, "origin": place(facts["origin"]), "overrode": [{**old, "origin": place(old["origin"])} for old in facts["overrode"]]})
+        write_json(_placed(facts))
         return
     write_card(f"{key}={setting.text}", _card(facts))
 
@@ -69,9 +69,10 @@ def list_command(
             raise InvalidOption("set-by", set_by_layer, f"is no layer here{did_you_mean(set_by_layer, known)}; there are: {', '.join(known)}")
     shown = [settings[name] for name in names if set_by_layer in (None, settings[name].layer)]
     if form is Format.JSON:
-        write_json([{"key": setting.key.name, "unit": setting.key.unit, **_plain(setting)} for setting in shown])
+        write_json([_placed(explanation(catalogue, setting, prefix=given.prefix(ctx))) for setting in shown])
         return
-    write_table(("KEY", "VALUE", "UNIT", "SET BY"), ((setting.key.name, setting.text, setting.key.unit, _source(setting)) for setting in shown))
+    rows = ((setting.key.name, setting.text, setting.key.unit, _source(setting), _overrode(setting)) for setting in shown)
+    write_table(("KEY", "VALUE", "UNIT", "SET BY", "OVERRODE"), rows)
 
 
 def diff(
@@ -136,6 +137,15 @@ def check(
         what = "nothing wrong" if not wrong else "1 error" if wrong == 1 else f"{wrong} errors"
         write(f"{len(files)} file{'' if len(files) == 1 else 's'}: {what}")
     raise typer.Exit(WRONG if wrong else 0)
+
+
+def _placed(facts: dict[str, Any]) -> dict[str, Any]:
+    """An explanation with the places as short as they can be found by."""
+    return {**facts, "origin": place(facts["origin"]), "overrode": [{**old, "origin": place(old["origin"])} for old in facts["overrode"]]}
+
+
+def _overrode(setting: Setting) -> str:
+    return ", ".join(f"{old.text or '(empty)'} ({old.layer})" for old in setting.overrode)
 
 
 def _card(facts: dict[str, Any]) -> list[tuple[str, str]]:

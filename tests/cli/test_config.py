@@ -135,14 +135,15 @@ def test_layers_in_python_tell_the_line_that_made_them(folder: Path):
 
 def test_list():
     rows = config("list").stdout.splitlines()
-    assert rows[0].split() == ["KEY", "VALUE", "UNIT", "SET", "BY"]
+    assert rows[0].split() == ["KEY", "VALUE", "UNIT", "SET", "BY", "OVERRODE"]
     assert [row.split()[0] for row in rows[1:]] == list(SOS.keys)
     assert [row["key"] for row in told("list", "-s", "logging", "-s", "app")] == [key.name for name in ("app", "logging") for key in SOS.section(name).keys]
     staging = told("list", "--env", "staging", "--set-by", "staging")
     assert {row["key"]: row["value"] for row in staging}.keys() == ENVIRONMENTS["staging"].values.keys()
     assert {row["origin"] for row in staging} == {PLACE}
     assert told("list", "--set-by", "production") == []
-    assert re.search(r"^TZ +Europe/Berlin +eu\.yaml:2$", config("list", "-l", "eu.yaml", "--set-by", "eu.yaml").stdout, re.MULTILINE)
+    assert told("list", "--section", "retry")[0] == told("explain", told("list", "--section", "retry")[0]["key"])
+    assert re.search(r"^TZ +Europe/Berlin +eu\.yaml:2 +UTC \(defaults\)$", config("list", "-l", "eu.yaml", "--set-by", "eu.yaml").stdout, re.MULTILINE)
 
 
 def test_diff_of_environments():
