@@ -52,9 +52,9 @@ def plan_command(
     try:
         manifests = _manifests(file, wanted, namespace, context)
         using, unknown = _workloads(file, workloads, namespace, context)
+        items = plan(manifest for manifest in manifests if manifest["metadata"]["name"] in wanted)
     except SecretInputError as error:
         common.stop(f"{error}.")
-    items = plan(manifest for manifest in manifests if manifest["metadata"]["name"] in wanted)
     due = [item for item in items if item.is_due(now + timedelta(days=within))]
     console = Console(highlight=False, soft_wrap=True)
     for number, item in enumerate(due, start=1):
@@ -115,8 +115,7 @@ def _manifests(file: Path | None, names: Sequence[str], namespace: str, context:
         return kubectl.read_manifests(["secret", *names], namespace=namespace, context=context)
     every = documents(common.text(str(file)), str(file))
     for manifest in every:
-        if not isinstance(manifest.get("metadata"), dict) or not isinstance(manifest["metadata"].get("name"), str):
-            raise SecretInputError(f"{file}: an object has no metadata.name")
+        holders.check_shape(manifest, str(file))
     if not any(manifest.get("kind") in holders.KINDS for manifest in every):
         raise SecretInputError(f"{file}: there is no Secret and no SealedSecret in it")
     return every
@@ -125,7 +124,12 @@ def _manifests(file: Path | None, names: Sequence[str], namespace: str, context:
 def _workloads(file: Path | None, workloads: Path | None, namespace: str, context: str | None) -> tuple[list[dict[str, Any]], str]:
     """The workloads, and why they are not known."""
     if workloads:
-        return documents(common.text(str(workloads)), str(workloads)), ""
+        found = documents(common.text(str(workloads)), str(workloads))
+        try:
+            consumers.uses(found, "", "")
+        except (AttributeError, KeyError, TypeError):
+            raise SecretInputError(f"{workloads}: a workload in it is not made as Kubernetes wants it") from None
+        return found, ""
     if file:
         return [], "what it restarts: see --workloads"
     try:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from sos_constructs.cli import common, files, kubectl
 from sos_constructs.cli.common import Context, Only
 from sos_constructs.errors import did_you_mean
-from sos_constructs.secrets import sealing
+from sos_constructs.secrets import holders, sealing
 from sos_constructs.secrets.sealing import Scope
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, documents, dump, read, select
 
@@ -54,11 +54,11 @@ def seal_command(
             raise SecretInputError("--merge-into writes its own file; leave out --output")
         if output and output.exists():
             raise SecretInputError(f"{output}: exists; keep its other values with --merge-into {output}, or remove it")
-        old = documents(common.text(str(merge_into)), str(merge_into)) if merge_into else []
+        old = _old(merge_into) if merge_into else []
         public_key = sealing.sealing_key(*certificate_of(certificate, controller, context), now=now)
         wanted = common.wanted(only)
         stored = _chosen(select(read(common.text(source), common.called(source)), wanted, common.called(source)), key or (), common.called(source), now)
-        sealed = _merged(old, [_sealed(secret, old, public_key, namespace, scope) for secret in stored.values()], str(merge_into))
+        sealed = _merged(old, [_sealed(secret, old, public_key, namespace, scope) for secret in stored.values()])
         if target:
             files.write_public(target, dump(sealed))
     except SecretInputError as error:
@@ -111,11 +111,18 @@ def _sealed(secret: StoredSecret, old: Sequence[Mapping[str, Any]], public_key: 
     return sealing.sealed_secret(secret, public_key, namespace=secret.namespace or namespace, scope=scope or default)
 
 
-def _merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], where: str) -> list[Mapping[str, Any]]:
-    """``old`` in its order, with the values of ``new``; Secrets that are new come last."""
+def _old(file: Path) -> list[dict[str, Any]]:
+    """The SealedSecrets of a file, in its order."""
+    old = documents(common.text(str(file)), str(file))
     for document in old:
-        if document.get("kind") != "SealedSecret" or not isinstance(document.get("spec"), dict) or not isinstance(document.get("metadata"), dict):
-            raise SecretInputError(f"{where}: holds something else than SealedSecrets")
+        holders.check_shape(document, str(file))
+        if document.get("kind") != "SealedSecret":
+            raise SecretInputError(f"{file}: holds something else than SealedSecrets")
+    return old
+
+
+def _merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """``old`` in its order, with the values of ``new``; Secrets that are new come last."""
     by_name = {manifest["metadata"]["name"]: manifest for manifest in new}
     merged = [sealing.merge(document, by_name.pop(name)) if (name := document["metadata"].get("name")) in by_name else document for document in old]
     return [*merged, *by_name.values()]

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sos_constructs.secrets.access import SecretAccess
+    from sos_constructs.secrets.admission import SecretAdmission
     from sos_constructs.secrets.construct import SosSecrets
     from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
     from sos_constructs.secrets.handles import SecretHandle, reload_on
@@ -23,6 +25,8 @@ __all__ = [
     "GcpSecretManager",
     "KubernetesStore",
     "SealedSecrets",
+    "SecretAccess",
+    "SecretAdmission",
     "SecretHandle",
     "SecretSource",
     "SosSecrets",
@@ -32,7 +36,14 @@ __all__ = [
 ]
 
 _EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
-_HOME = {"SealedSecrets": "sealed", "SecretHandle": "handles", "SosSecrets": "construct", "reload_on": "handles"} | dict.fromkeys(_EXTERNAL, "external")
+_HOME = {
+    "SealedSecrets": "sealed",
+    "SecretAccess": "access",
+    "SecretAdmission": "admission",
+    "SecretHandle": "handles",
+    "SosSecrets": "construct",
+    "reload_on": "handles",
+} | dict.fromkeys(_EXTERNAL, "external")
 
 
 def __getattr__(name: str) -> object:

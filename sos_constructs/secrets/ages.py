@@ -13,7 +13,8 @@ ANNOTATION = "sos-app/rotated-at"
 
 def read(metadata: Mapping[str, Any]) -> dict[str, datetime]:
     """The times in an object's metadata. What is not a time is not known."""
-    text = (metadata.get("annotations") or {}).get(ANNOTATION)
+    annotations = metadata.get("annotations")
+    text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     try:
         entries = json.loads(text) if isinstance(text, str) else {}
     except ValueError:

@@ -21,6 +21,37 @@ _OWNERS = {
 """What makes Secrets, and would undo a change to one."""
 
 
+def check_shape(manifest: Mapping[str, Any], where: str) -> None:
+    """Raise unless a Secret or SealedSecret is made as the API server wants it, as far as anything here looks at it.
+
+    :raises SecretInputError: naming the field and what it should be.
+    """
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(name, str):
+        raise SecretInputError(f"{where}: an object has no metadata.name")
+    if manifest.get("kind") not in KINDS:
+        return
+    sealed = manifest["kind"] == "SealedSecret"
+    spec = manifest.get("spec") if sealed else {}
+    if not isinstance(spec, dict):
+        raise SecretInputError(f"{where}: spec of SealedSecret {name} is not a mapping")
+    template = spec.get("template")
+    inner = template if isinstance(template, dict) else {}
+    fields = {
+        "metadata.annotations": metadata.get("annotations"),
+        **({"spec.encryptedData": spec.get("encryptedData"), "spec.template": template} if sealed else {}),
+        **({"spec.template.metadata": inner.get("metadata"), "spec.template.data": inner.get("data")} if sealed else {}),
+        **({} if sealed else {"data": manifest.get("data"), "stringData": manifest.get("stringData")}),
+    }
+    for field, value in fields.items():
+        if value is not None and not isinstance(value, dict):
+            raise SecretInputError(f"{where}: {field} of {manifest['kind']} {name} is not a mapping")
+    for key, value in (spec.get("encryptedData") or {}).items():
+        if not isinstance(value, str):
+            raise SecretInputError(f"{where}: {name}/{key} is not a sealed value; rotate it if it is one in clear")
+
+
 def keys(manifest: Mapping[str, Any]) -> set[str]:
     """Names of the keys with a value; a placeholder is none."""
     return {key for key, value in _values(manifest).items() if value and not value.lstrip().startswith("<")}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sos_constructs.errors import InvalidOption, did_you_mean
+from sos_constructs.secrets.holders import check_shape
 from sos_constructs.secrets.model import SecretSpec
 from sos_constructs.secrets.sealing import API_VERSION, looks_sealed, scope_of
 from sos_constructs.secrets.stored import SecretInputError, documents
@@ -100,7 +101,10 @@ class SealedSecrets:
 
 def _documents(file: Path) -> list[dict[str, Any]]:
     try:
-        return documents(file.read_text("utf-8"), str(file))
+        found = documents(file.read_text("utf-8"), str(file))
+        for document in found:
+            check_shape(document, str(file))
+        return found
     except SecretInputError as error:
         raise InvalidOption("path", str(file), str(error).removeprefix(f"{file}: ")) from None
     except OSError as error:
