@@ -58,7 +58,7 @@ class AwsSecretsManager:
     access_key: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        matched("region", self.region, r"[a-z]{2}(-[a-z]+)+-\d", "must be an AWS region such as 'eu-central-1'")
+        matched("region", self.region, r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", "must be an AWS region such as 'eu-central-1'")
         if self.role_arn is not None:
             matched(
                 "role_arn",
