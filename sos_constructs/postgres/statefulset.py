@@ -8,6 +8,7 @@ from sos_constructs.postgres import names as n
 from sos_constructs.postgres import patroni, tuning
 from sos_constructs.postgres.configmaps import passwd
 from sos_constructs.postgres.monitoring import exporter_container, queries
+from sos_constructs.postgres.settings import SHARED
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.rollout import checksum
 
@@ -45,8 +46,12 @@ def stateful_set(spec: Spec) -> dict[str, Any]:
 
 
 def restart_checksum(spec: Spec) -> str:
-    """Changes exactly when something changed that a running pod cannot take over (the exporter reads its queries once); the agent reloads all else."""
-    return checksum({"exporter": queries(), "passwd": passwd(spec), "patroni": patroni.restart_parts(spec), "postgresql": tuning.restart_settings(spec)})
+    """Changes exactly when something changed that a running pod cannot take over (the exporter reads its queries once).
+
+    Everything else the agent reloads; for settings that all members share it restarts PostgreSQL in the pods it has, in the right order.
+    """
+    settings = {name: value for name, value in tuning.restart_settings(spec).items() if name not in SHARED}
+    return checksum({"exporter": queries(), "passwd": passwd(spec), "patroni": patroni.restart_parts(spec), "postgresql": settings})
 
 
 def claim(spec: Spec) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -19,7 +20,7 @@ from .patroni_api import PatroniError, Status
 from .psql import SqlError
 from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
-from .restarts import Restarts
+from .restarts import Restarts, Settled
 
 INTERVAL = 5.0
 """Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
@@ -31,7 +32,7 @@ STANDSTILL = 300.0
 """Seconds without a round after which the liveness probe has the agent restarted; a few psql time-outs of 90 s fit into it."""
 
 Step = Callable[[Member, Status], None]
-STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member, "store": reconcile_store}
+STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member}
 
 
 def main(arguments: list[str]) -> int:
@@ -68,6 +69,7 @@ def run(member: Member, port: int) -> None:
     serve(metrics, port, stale_after=STANDSTILL)
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
+    runners.append(Runner("store", partial(reconcile_store, settled=Settled()), resync=INTERVAL))
     runners.append(Runner("restarts", Restarts(), resync=INTERVAL))
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import databases, scram
 from .files import Declared, write_whole
@@ -112,12 +114,15 @@ def usable_passwords(declared: Declared, current: Passwords, psql: Psql, status:
     )
 
 
-def reconcile_store(member: Member, status: Status) -> None:
-    """On the primary: the keys of Patroni's dynamic configuration that we declare."""
+def reconcile_store(member: Member, status: Status, settled: Callable[[list[dict[str, Any]]], bool] = lambda _members: True) -> None:
+    """On the primary: the keys of Patroni's dynamic configuration that we declare. Shared settings wait until the members have settled."""
     if status.role == "primary":
         declared = member.declared()
         patroni = member.patroni(declared)
         change = difference(declared.patroni["bootstrap"]["dcs"], patroni.dynamic_config())
+        if "parameters" in change.get("postgresql", {}) and not settled(patroni.members()):
+            del change["postgresql"]["parameters"]
+            change = {key: value for key, value in change.items() if value}
         if change:
             patroni.patch_dynamic_config(change)
             log("info", "store", "changed Patroni's dynamic configuration", change=change)

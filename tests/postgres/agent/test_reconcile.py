@@ -142,6 +142,15 @@ def test_the_store_gets_the_difference_alone(pod: Pod):
     assert pod.patroni.changes() == [("PATCH /config", {"postgresql": {"parameters": {"max_connections": "200"}}, "ttl": 20})]
 
 
+def test_shared_settings_wait_until_the_members_have_settled(pod: Pod):
+    stored = pod.member.declared().patroni["bootstrap"]["dcs"]
+    stored["ttl"] = 60
+    stored["postgresql"]["parameters"]["max_connections"] = 100
+    pod.patroni.answers["GET /config"] = (200, stored)
+    reconcile_store(pod.member, PRIMARY, settled=lambda _members: False)
+    assert pod.patroni.changes() == [("PATCH /config", {"ttl": 20})]
+
+
 @pytest.mark.parametrize("status", [STANDBY, STOPPED, Status("standby_leader", True, True)])
 def test_only_the_primary_writes_to_the_store(status: Status, pod: Pod):
     pod.patroni.answers["GET /config"] = (200, {})

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sos_constructs.postgres.agent.patroni_api import Patroni, Status
 from sos_constructs.postgres.agent.reconcile import Member
-from sos_constructs.postgres.agent.restarts import SETTLED, Restarts, turn
+from sos_constructs.postgres.agent.restarts import SETTLED, Restarts, Settled, turn
 
 import pytest
 
@@ -90,6 +90,22 @@ def test_leaves_it_to_the_member_whose_turn_it_is():
         step(api.as_member("a"), Status("replica", True, True, ("max_connections",)))
         api.now += SETTLED
     assert api.restarts == 0
+
+
+def test_settled_means_that_all_run_and_nothing_changed():
+    now = [0.0]
+    settled = Settled(lambda: now[0])
+    together = [member("a"), leader()]
+    assert not settled(together)
+    now[0] += SETTLED
+    assert settled(together)
+    assert settled(together)
+    assert not settled([leader()]), "one has gone"
+    now[0] += SETTLED
+    assert settled([leader()])
+    assert not settled([member("a", state="starting"), leader()])
+    now[0] += SETTLED
+    assert not settled([member("a", state="starting"), leader()]), "it does not stream"
 
 
 def test_asks_nobody_while_nothing_is_pending():
