@@ -37,7 +37,6 @@ def scratch(version: str) -> Iterator[str]:
     """A namespace in which nothing runs, and the definitions of the custom resources that a chart may hold."""
     kube.run("delete", "namespace", SCRATCH, "--timeout=120s")
     deploy.create_namespace(SCRATCH)
-    kube.kubectl("label", "namespace", SCRATCH, "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
     missing = {name for name in ("podmonitors", "prometheusrules") if kube.run("get", "crd", f"{name}.monitoring.coreos.com").returncode}
     files = [UPSTREAM_CRDS / f"monitoring.coreos.com_{name}.yaml" for name in sorted(missing)]
     if not all(file.exists() for file in files):
