@@ -111,6 +111,26 @@ def test_one_key_sealed_anew_changes_that_key(sealed: Path, values: str):
     assert live() == expected
 
 
+def test_a_rotated_file_brings_the_new_value_and_keeps_the_old(sealed: Path):
+    before = live()["redis-credentials"]
+    sosctl("rotate", "redis-credentials", "--key", "redis-pubsub-password", "--file", str(sealed), "-n", NAMESPACE)
+    apply(chart(sealed))
+    old = before["redis-pubsub-password"]
+    kube.poll("it arrives", lambda: live()["redis-credentials"].get("redis-pubsub-password-previous") == old)
+    after = live()["redis-credentials"]
+    assert after["redis-pubsub-password"] != old
+    assert after["redis-password"] == before["redis-password"]
+    annotations = kube.get("secret", "redis-credentials", "-n", NAMESPACE)["metadata"]["annotations"]
+    assert "redis-pubsub-password" in annotations["sos-app/rotated-at"], "so that sosctl secrets plan sees it on the cluster, too"
+
+
+def test_the_secret_it_made_is_not_rotated_behind_its_back(sealed: Path):
+    command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "rotate", "redis-credentials", "-n", NAMESPACE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 2
+    assert "is written by SealedSecret redis-credentials; rotate it in its file" in done.stderr
+
+
 def test_a_deleted_secret_comes_back_the_same(sealed: Path):
     before = live()
     kube.kubectl("delete", "secret", "redis-credentials", "-n", NAMESPACE)

@@ -75,6 +75,34 @@ def test_a_key_ring_is_staged_changed_and_retired(generated: Generated):
     assert set(retired["data"]) == set(before["data"])
 
 
+def accepted(secret: dict[str, Any], key: str) -> set[str]:
+    """The values a reader accepts that does what docs/rotation.md says."""
+    return {value for name, value in secret["data"].items() if name == key or name.startswith((f"{key}-next", f"{key}-previous", f"{key}-v"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "keys"),
+    [
+        ("jwt-secrets", "jwt-secret", ["jwt-secret"]),
+        ("jwt-secrets", "jwt-private-key", ["jwt-public-key", "jwt-key-id"]),
+        ("encryption-keys", "pii-encryption-key", ["pii-encryption-key"]),
+    ],
+)
+def test_between_two_steps_services_restart_in_any_order(generated: Generated, name: str, root: str, keys: list[str]):
+    """Who writes and who reads may each be before or after a step; what was written before the last change is read until it is retired."""
+    states = [manifest(generated, name)]
+    for turn in range(2):
+        for retire in [False, False, True] if name == "jwt-secrets" else [False, False]:
+            states.append(rotated(states[-1], root, now=NOW + (turn + 1) * DAY, retire=retire))
+            before, after = states[-2:]
+            for key in keys:
+                for writer in (before, after):
+                    for reader in (before, after):
+                        assert writer["data"][key] in accepted(reader, key)
+                if not retire:
+                    assert all(state["data"][key] in accepted(after, key) for state in states[-3:])
+
+
 def test_every_stage_passes_the_check(generated: Generated):
     current = [manifest(generated, name) for name in ("jwt-secrets", "encryption-keys", "redis-credentials")]
     for day in range(3):
