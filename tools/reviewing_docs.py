@@ -127,12 +127,18 @@ def page() -> str:
     with TemporaryDirectory() as folder:
         (Path(folder) / "new.yaml").write_text(cdk8s.Yaml.stringify(*changed()), encoding="utf-8")
         result = review(old, load("new.yaml", Path(folder)))
-    text = "\n".join(line for line, _ in render.text(result))
-    parts = [INTRODUCTION.format(text=text, code=result.worst.exit_code, markdown="\n".join(f"> {line}".rstrip() for line in render.markdown(result)))]
+    text = _steady("\n".join(line for line, _ in render.text(result)))
+    parts = [INTRODUCTION.format(text=text, code=result.worst.exit_code, markdown=_steady("\n".join(f"> {line}".rstrip() for line in render.markdown(result))))]
     parts += [f"| {c.word} | {c.exit_code} | {c.meaning} |\n" for c in Consequence]
     parts.append(CI.format(mermaid=mermaid(build(load(REFERENCE, ROOT)))))
     parts += [f"{line}\n" for consequence in reversed(Consequence) for line in _rows(consequence)]
     return "".join(parts)
+
+
+def _steady(report: str) -> str:
+    """With made-up checksums, so that the page does not change with each of them."""
+    made_up = iter(("5c1f09b2…", "e07a44d8…") * 10)
+    return re.sub("\\b[0-9a-f]{8}…", lambda _: next(made_up), report)
 
 
 def picture() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
+from io import TextIOWrapper
 from typing import Annotated
 
 from sos_constructs.review import Consequence, Review, ReviewInputError, load, render, review
@@ -54,7 +56,9 @@ def diff(
     old: Annotated[str, typer.Argument(help="Manifests as they are: a folder, a file, or a Git revision (main, HEAD~1:dist).", metavar="OLD")],
     new: Annotated[str, typer.Argument(help="Manifests as they will be, given in the same ways.", metavar="NEW")] = "dist",
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.table,
-    fail_on: Annotated[Threshold, typer.Option(help="The least consequence that makes the exit code other than 0.", metavar="CONSEQUENCE")] = Threshold.RELOAD,
+    fail_on: Annotated[
+        Threshold, typer.Option(help="The least consequence that makes the exit code other than 0; 'never': none does.", metavar="CONSEQUENCE")
+    ] = Threshold.RELOAD,
 ) -> None:
     """Compare manifests object by object, and say what each change comes to when it is applied.
 
@@ -73,6 +77,11 @@ def diff(
 
 
 def _print(result: Review, form: Format) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):  # whatever the locale: programs read UTF-8, and a terminal without arrows shows question marks
+        if form is Format.table:
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
     if form is Format.json:
         typer.echo(render.dump(result))
     elif form is Format.markdown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def graph(
     except OSError as error:
         _stop(f"{output}: {error.strerror}.")
     else:
+        if isinstance(sys.stdout, TextIOWrapper):  # whatever the locale
+            sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.write(text)
 
 

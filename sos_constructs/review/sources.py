@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -140,6 +141,8 @@ def _check(value: object, where: str, depth: int) -> None:
     elif isinstance(value, list):
         for child in value:
             _check(child, where, depth - 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ReviewInputError(f"{where}: holds a number that is not finite, which JSON does not know")
     elif value is not None and not isinstance(value, (str, int, float)):
         raise ReviewInputError(f"{where}: holds a {type(value).__name__}, which JSON does not know")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,13 @@ def test_unusable_input_is_one_line_and_exit_code_2(arguments: tuple[str, ...], 
 def test_the_committed_chart_against_itself_from_the_shell():
     done = subprocess.run([sys.executable, "-m", "sos_constructs.cli", "diff", "dist"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "No difference.\n", "")
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+def test_a_terminal_without_our_characters_is_no_crash(tmp_path: Path, form: str):
+    command = [sys.executable, "-m", "sos_constructs.cli", "diff", *written(tmp_path, WORST[Consequence.RESTART]), "--format", form]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (12, b"")
 
 
 def test_the_help_documents_every_exit_code():

@@ -110,6 +110,7 @@ def test_a_revision_without_dist_says_how_to_name_a_folder(tmp_path: Path):
         (f"{ONE}---\n{ONE}", "ConfigMap one (x) is there twice"),
         (f"{ONE}1: 2", "a key is not a string"),
         (f"{ONE}x: &a [*a]", "is nested deeper"),
+        (f"{ONE}x: .inf", "a number that is not finite"),
         (f"{ONE}x: !!binary aGk=", "holds a bytes"),
         (f"{ONE}x: !!python/object:os.system {{}}", "not YAML"),
         (f"{ONE}? [a]\n: b", "not YAML"),
