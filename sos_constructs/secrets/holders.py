@@ -21,6 +21,10 @@ _OWNERS = {
 """What makes Secrets, and would undo a change to one."""
 
 
+DOCUMENT = "secret-document"
+"""``app.kubernetes.io/component`` of a Secret that others are copies of."""
+
+
 def check_shape(manifest: Mapping[str, Any], where: str) -> None:
     """Raise unless a Secret or SealedSecret is made as the API server wants it, as far as anything here looks at it.
 
@@ -65,6 +69,10 @@ def owner(manifest: Mapping[str, Any]) -> str | None:
             return f"is written by {kind} {name}; {_OWNERS[kind]}"
         if reference.get("controller"):
             return f"is written by {kind} {name}; rotate it there"
+    marks = manifest["metadata"].get("labels") or {}
+    # `creationPolicy: Orphan` leaves no owner reference; a document in a KubernetesStore bears the mark too, but is the original
+    if marks.get("reconcile.external-secrets.io/managed") == "true" and marks.get("app.kubernetes.io/component") != DOCUMENT:
+        return f"is written by ExternalSecret {manifest['metadata'].get('name')}; {_OWNERS['ExternalSecret']}"
     certificate = (manifest["metadata"].get("annotations") or {}).get("cert-manager.io/certificate-name")
     return f"is written by Certificate {certificate}; {_OWNERS['Certificate']}" if certificate else None
 

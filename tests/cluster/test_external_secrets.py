@@ -344,6 +344,35 @@ def test_other_namespaces_cannot_use_the_cluster_store(place: Place):
         kube.run("delete", "namespace", other, "--wait=false", seconds=30)
 
 
+def test_in_a_namespace_sosctl_rotates_the_document_and_not_the_copy(operator: None):
+    namespace, store = "external-test-rotate", "external-test-rotate-store"
+    recreate(namespace, store)
+    others = [secret.name for secret in SECRETS if secret.name != "redis-credentials"]
+    source = ExternalSecrets(store=KubernetesStore(namespace=store), namespace=namespace, prefix="", bootstrap=True, without=others)
+    place = Place(namespace, source, in_namespace(store))
+    apply(place.manifests())
+    before = kube.poll("the copy", lambda: place.live().get("redis-credentials"), pause=2)
+
+    def rotate(where: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "rotate", "redis-credentials", "--namespace", where]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    try:
+        refused = rotate(namespace)
+        assert refused.returncode != 0
+        assert "is written by ExternalSecret redis-credentials; rotate it in its store" in refused.stderr
+        done = rotate(store)
+        assert done.returncode == 0, done.stderr
+        kube.kubectl("annotate", "externalsecret", "redis-credentials", "-n", namespace, "--overwrite", "force-sync=now")
+        after = kube.poll("the new password", lambda: (now := place.live()["redis-credentials"]) != before and now)
+        assert isinstance(before, dict)
+        assert isinstance(after, dict)
+        assert after["redis-password-previous"] == before["redis-password"]
+        assert after["redis-password"] != before["redis-password"]
+    finally:
+        kube.run("delete", "namespace", namespace, store, "--wait=false", seconds=30)
+
+
 GUID = "11111111-2222-3333-4444-555555555555"
 
 

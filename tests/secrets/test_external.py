@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs.secrets import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, SosSecrets, Vault
+from sos_constructs.secrets import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, SosSecrets, Vault, holders
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.external.bootstrap import document
 from sos_constructs.secrets.external.manifests import go_duration
@@ -235,6 +235,7 @@ def test_in_a_namespace_documents_complete_themselves(cluster_store: bool):
         assert spec["refreshPolicy"] == "OnChange"
         assert (spec["target"]["creationPolicy"], spec["target"]["deletionPolicy"]) == ("Orphan", "Merge")
         assert spec["target"]["template"]["mergePolicy"] == "Merge", "Replace would drop what people added"
+        assert spec["target"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == holders.DOCUMENT, "sosctl may rotate it"
 
 
 @pytest.mark.parametrize(("bootstrap", "cluster_store", "readers"), [(False, False, 1), (True, True, 1), (True, False, 2)])

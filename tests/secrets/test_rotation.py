@@ -278,6 +278,8 @@ def test_placeholders_are_no_values():
         ({"ownerReferences": [{"kind": "SealedSecret", "name": "x"}]}, "is written by SealedSecret x; rotate it in its file: --file FILE"),
         ({"ownerReferences": [{"kind": "KafkaUser", "name": "x", "controller": True}]}, "is written by KafkaUser x; rotate it there"),
         ({"ownerReferences": [{"kind": "Other", "name": "x"}]}, None),
+        ({"labels": {"reconcile.external-secrets.io/managed": "true"}}, "is written by ExternalSecret a; rotate it in its store"),
+        ({"labels": {"reconcile.external-secrets.io/managed": "true", "app.kubernetes.io/component": "secret-document"}}, None),
         ({"annotations": {"cert-manager.io/certificate-name": "x"}}, "is written by Certificate x; cert-manager renews it"),
     ],
 )

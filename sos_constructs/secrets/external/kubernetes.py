@@ -72,8 +72,8 @@ def completed_document(secret: SecretSpec, store_namespace: str, *, store: Mappi
     Nothing that exists can be lost: the document is read after the copy that is updated, so that a change in between is refused as a conflict.
     ``OnChange``: it acts when it is created and when the catalogue changes, never by the clock and not where somebody has deleted the document.
     """
-    # with labels: where there are no metadata the operator adds an empty mapping
-    completed = {**template(secret), "metadata": {"labels": labels("secrets", "sos-app", "secrets")}}
+    # labels: sosctl tells documents, which it may rotate, from copies; and where there are no metadata the operator adds an empty mapping
+    completed = {**template(secret), "metadata": {"labels": labels("secrets", "sos-app", "secret-document")}}
     return {
         "apiVersion": m.API,
         "kind": "ExternalSecret",
