@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sos_constructs  # first: it chooses the Node that jsii runs on
@@ -153,6 +153,25 @@ def test_a_secret_under_the_name_of_a_key(chart: cdk8s.Chart) -> None:
     emit(chart, pod(*config.env_from("database"), env=[secrets.postgres.env("auth-db-password", "POSTGRES_HOST")]))
     with pytest.raises(RuntimeError, match="POSTGRES_HOST would come from ConfigMap 'sos-app-database' and from Secret 'postgres-credentials'"):
         cdk8s.Testing.synth(chart)
+
+
+def test_the_app_is_looked_at_once_however_many_charts_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sos_constructs import env_check
+
+    looked: list[int] = []
+
+    def count(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
+        looked.append(len(list(manifests)))
+        return []
+
+    monkeypatch.setattr(env_check, "clashes", count)
+    app = cdk8s.Testing.app()
+    for name in ("one", "two", "three"):
+        chart = cdk8s.Chart(app, name, namespace=name, disable_resource_name_hashes=True)
+        SosConfig(chart, "config", prefix=name)
+        emit(chart, pod())
+    app.synth()
+    assert looked == [3], "the three pods: none of them loads a ConfigMap, so none is read"
 
 
 def test_everything_of_the_platform_fits_into_one_container(chart: cdk8s.Chart) -> None:

@@ -140,6 +140,8 @@ class Catalogue:
             return Catalogue((*self.sections, other), self.rules, self.environments)
         if isinstance(other, Rule):
             return Catalogue(self.sections, (*self.rules, other), self.environments)
+        if not isinstance(other, Catalogue):
+            return NotImplemented
         environments = dict(self.environments)
         for name, layer in other.environments.items():
             mine = environments.get(name)

@@ -87,6 +87,11 @@ def test_catalogues_add_up_with_their_rules_and_environments() -> None:
     assert "BILLING_URL" not in SOS.environments["staging"].values
 
 
+def test_nothing_else_can_be_added() -> None:
+    with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+: 'Catalogue' and 'Key'"):
+        _ = SOS + RETRY  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+
+
 def test_environments_keep_the_place_where_they_were_written() -> None:
     assert SOS.without("mqtt").environments["development"].site == SOS.environments["development"].site
 

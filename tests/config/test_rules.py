@@ -129,6 +129,35 @@ def test_a_rule_is_broken_and_kept(id: str) -> None:
     assert broken(edge) == []
 
 
+@pytest.mark.parametrize(
+    ("id", "values"),
+    [
+        ("lockout-rate-limit", {"RATE_LIMIT_WINDOW_SECONDS": 901}),
+        ("hsts-preload", {"HSTS_PRELOAD_ENABLED": True, "HSTS_INCLUDE_SUBDOMAINS_ENABLED": False}),
+        ("hsts-preload", {"HSTS_PRELOAD_ENABLED": True, "HSTS_ENABLED": False}),
+        ("priorities", {"EMERGENCY_HIGH_TYPES": ["POLICE", "DEVICE_ALERT", "FIRE"]}),
+        ("location-cache", {"CACHE_TTL_LOCATION_SECONDS": 30}),
+        ("cache-ttl-order", {"CACHE_TTL_NOT_FOUND_SECONDS": "6m"}),
+        ("http-timeouts", {"HTTP_REQUEST_TIMEOUT_SECONDS": 61}),
+        ("mqtt-port", {"MQTT_TLS_ENABLED": False, **PLAIN_TEXT}),
+        ("otlp-port", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel-collector:4318/"}),
+        ("pool-fits-server", {"POSTGRES_CLIENT_PROCESSES": 20}),
+        *(("encryption-in-transit", {f"{store}_TLS_ENABLED": False}) for store in ("MONGODB", "REDIS", "REDIS_PUBSUB", "MQTT")),
+        ("production-safeguards", {"ENCRYPTION_AT_REST_ENABLED": False}),
+        ("production-safeguards", {"ENCRYPTION_IN_TRANSIT_ENABLED": False}),
+        ("production-personal-data", {"ERROR_TRACKING_PERSONAL_DATA_ENABLED": True}),
+        ("production-debug-logging", {"LOG_LEVEL": "silly"}),
+    ],
+)
+def test_the_other_ways_to_break_a_rule(id: str, values: Values) -> None:
+    assert any(message.endswith(f"[rule {id}]") for message in broken(values))
+
+
+@pytest.mark.parametrize("values", [{"RATE_LIMIT_ENABLED": False, "RATE_LIMIT_MAX_REQUESTS": 1}, {"LOG_LEVEL": "silly", "APP_ENVIRONMENT": "staging"}])
+def test_what_a_rule_leaves_alone(values: Values) -> None:
+    assert broken(values) == []
+
+
 def test_every_rule_has_its_case() -> None:
     assert sorted(CASES) == sorted(rule.id for rule in SOS.rules)
     assert len(CASES) >= 15
