@@ -28,19 +28,15 @@ def test_the_table_is_whole():
         assert row.get("unit", "") in {"", "B", "kB", "8kB", "MB", "ms", "s", "min"}, name
 
 
-def test_shared_settings_are_patronis_own_list():
+def test_shared_settings_are_patronis_own_list(patroni_options: dict[str, Any]):
     """Those it passes on the command line, except the ones it computes itself or that PostgreSQL 15 no longer has."""
-    from patroni.postgresql.config import ConfigHandler
-
-    theirs = set(ConfigHandler.CMDLINE_OPTIONS)
+    theirs = set(patroni_options)
     assert theirs - {"cluster_name", "hot_standby", "listen_addresses", "port", "wal_keep_segments"} == SHARED
     assert {"cluster_name", "hot_standby", "listen_addresses", "port"} <= OWNED.keys()
 
 
-def test_least_values_are_patronis_own():
-    from patroni.postgresql.config import ConfigHandler
-
-    bounds = {name: getattr(validator, "min", None) for name, (_, validator, _) in ConfigHandler.CMDLINE_OPTIONS.items() if name in SHARED}
+def test_least_values_are_patronis_own(patroni_options: dict[str, Any]):
+    bounds = {name: getattr(validator, "min", None) for name, (_, validator, _) in patroni_options.items() if name in SHARED}
     assert {name: least for name, least in bounds.items() if least} == LEAST
 
 
