@@ -206,6 +206,11 @@ def test_sidecars_can_never_take_the_database_out_of_its_services():
         assert "livenessProbe" in containers()[name]
 
 
+def test_a_rollout_waits_until_patroni_counts_the_new_standby():
+    assert stateful_set(spec())["spec"]["minReadySeconds"] == 15
+    assert stateful_set(spec(timing=PatroniTiming(ttl=timedelta(seconds=30), loop_wait=timedelta(seconds=10))))["spec"]["minReadySeconds"] == 50
+
+
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
