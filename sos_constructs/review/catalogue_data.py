@@ -27,8 +27,10 @@ SECRETS = (
 HA_POSTGRES = (
     Row(id="postgres-comment", kinds=("/ConfigMap",), fields=("data postgresql.conf []", "data *.json []"), when="of HaPostgres", consequence=Consequence.NONE,
         why="Comments, order or layout: PostgreSQL and Patroni read the same.", source=_POSTGRES),
-    Row(id="postgres-restart-setting", kinds=("/ConfigMap",), fields=("data postgresql.conf *", "data patroni.json bootstrap dcs postgresql parameters *"), when="setting of HaPostgres that needs a restart", consequence=Consequence.RESTART,
+    Row(id="postgres-restart-setting", kinds=("/ConfigMap",), fields=("data postgresql.conf *",), when="setting of HaPostgres that needs a restart", consequence=Consequence.RESTART,
         why="PostgreSQL takes this setting only when it starts: the pod template's checksum replaces the members one after the other.", source="PostgreSQL manual, pg_settings, context postmaster"),
+    Row(id="postgres-shared-setting", kinds=("/ConfigMap",), fields=("data patroni.json bootstrap dcs postgresql parameters *",), when="setting of HaPostgres that needs a restart", consequence=Consequence.RESTART,
+        why="All members share this setting, and PostgreSQL takes it only when it starts: the agents restart it in the pods it has, one member at a time.", source="sos_constructs/postgres/agent/restarts.py"),
     Row(id="postgres-setting", kinds=("/ConfigMap",), fields=("data postgresql.conf *",), when="of HaPostgres", consequence=Consequence.RELOAD,
         why="The agent has Patroni reload PostgreSQL when the file has arrived, within about a minute and a half.", source=_POSTGRES),
     Row(id="patroni-dynamic", kinds=("/ConfigMap",), fields=("data patroni.json bootstrap dcs **",), when="of HaPostgres", consequence=Consequence.RELOAD,

@@ -227,7 +227,7 @@ EXAMPLES = [
     Example("postgres-comment", POSTGRES, text(POSTGRES, "postgresql.conf", "# made", "# made anew")),
     Example("postgres-comment", POSTGRES, text(POSTGRES, "databases.json", '{"databases', '{ "databases')),
     Example("postgres-restart-setting", POSTGRES, text(POSTGRES, "postgresql.conf", "512MB", "1GB")),
-    Example("postgres-restart-setting", POSTGRES, text(POSTGRES, "patroni.json", '"200"', '"300"')),
+    Example("postgres-shared-setting", POSTGRES, text(POSTGRES, "patroni.json", '"200"', '"300"')),
     Example("postgres-setting", POSTGRES, text(POSTGRES, "postgresql.conf", "4MB", "8MB")),
     Example("patroni-dynamic", POSTGRES, text(POSTGRES, "patroni.json", '"ttl": 20', '"ttl": 30')),
     Example("patroni-bootstrap", POSTGRES, text(POSTGRES, "patroni.json", "data-checksums", "no-data-checksums")),

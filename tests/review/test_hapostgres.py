@@ -26,8 +26,6 @@ def reviewed(**options: Any) -> dict[str, Any]:
         ({"parameters": {"log_min_duration_statement": "2s", "wal_compression": "off"}}, False),
         ({"parameters": {"autovacuum_max_workers": 5}}, True),
         ({"parameters": {"work_mem": "8MB", "shared_buffers": "1GB"}}, True),
-        ({"parameters": {"max_connections": 300}}, True),
-        ({"parameters": {"max_wal_senders": 20}}, True),
         ({"parameters": {"wal_keep_size": "1GB"}}, False),
         ({"synchronous_mode_strict": True}, False),
         ({"synchronous_mode": "off"}, False),
@@ -43,6 +41,14 @@ def test_pods_are_replaced_if_and_only_if_the_review_says_so(options: dict[str, 
     if restart:
         (checksum,) = changed.pop("StatefulSet postgres").changes
         assert (checksum.row, checksum.consequence) == ("restart-checksum", Consequence.RESTART)
+    assert "StatefulSet postgres" not in changed
+
+
+@pytest.mark.parametrize("name", ["max_connections", "max_wal_senders"])
+def test_a_shared_setting_restarts_postgresql_in_its_pods(name: str):
+    changed = reviewed(parameters={name: 300})
+    (change,) = [change for change in changed["ConfigMap postgres-config"].changes if change.row != "postgres-comment"]
+    assert (change.row, change.consequence) == ("postgres-shared-setting", Consequence.RESTART)
     assert "StatefulSet postgres" not in changed
 
 
