@@ -40,7 +40,7 @@ class Consequence(IntEnum):
 _MEANING = {
     Consequence.NONE: "nothing that runs changes",
     Consequence.RELOAD: "takes effect at once, without a restart",
-    Consequence.RESTART: "pods are replaced, one after the other where there are several",
+    Consequence.RESTART: "pods, or the servers in them, restart, one after the other where there are several",
     Consequence.RECREATE: "takes effect only when something is re-created by hand: pods, a volume or the object",
     Consequence.FORBIDDEN: "the API server refuses it: the field is immutable",
     Consequence.REMOVAL: "something goes that runs or is used; with pruning at once, with plain kubectl apply when somebody deletes it",

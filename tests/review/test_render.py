@@ -27,7 +27,7 @@ def plain(result: Any) -> list[str]:
 
 def test_text():
     assert plain(CHANGED) == [
-        "1 object: 1 changed. Worst consequence: restart (pods are replaced, one after the other where there are several).",
+        "1 object: 1 changed. Worst consequence: restart (pods, or the servers in them, restart, one after the other where there are several).",
         "",
         "StatefulSet review-statefulset (review-test)",
         "  restart: The pod template: pods are replaced one after the other, from the highest number down, each when the one before is ready.",
