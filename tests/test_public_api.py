@@ -40,6 +40,8 @@ PINNED = [
     "Resources",
     "Rule",
     "SealedSecrets",
+    "SecretAccess",
+    "SecretAdmission",
     "SecretHandle",
     "Section",
     "SosConfig",
@@ -51,7 +53,7 @@ PINNED = [
 ]
 """Adding a name is a minor version, removing one a major."""
 
-CONSTRUCTS = ["HaPostgres", "SosConfig", "SosNamespace", "SosSecrets"]
+CONSTRUCTS = ["HaPostgres", "SecretAccess", "SecretAdmission", "SosConfig", "SosNamespace", "SosSecrets"]
 HANDED_OUT = {"DatabaseHandle", "SecretHandle"}
 """Made by constructs, not by users: their fields are described as attributes."""
 
@@ -80,7 +82,7 @@ def test_constructs(name: str):
     described = set(re.findall(r":param (\w+):", inspect.getdoc(kind) or "") + re.findall(r":param (\w+):", inspect.getdoc(kind.__init__) or ""))
     for option in options:
         assert option.kind is option.KEYWORD_ONLY, option.name
-        assert option.default is not option.empty or option.name == "credentials", option.name
+        assert option.default is not option.empty or option.name in ("credentials", "readers"), option.name
         assert option.name in described, f"{name}({option.name}=) is not described"
         assert option.annotation is not option.empty, option.name
     assert described - {"scope", "id"} == {option.name for option in options}, "described but gone"
