@@ -373,6 +373,29 @@ def test_in_a_namespace_sosctl_rotates_the_document_and_not_the_copy(operator: N
         kube.run("delete", "namespace", namespace, store, "--wait=false", seconds=30)
 
 
+def test_a_running_installation_moves_into_a_store_without_a_new_value(operator: None):
+    namespace, prefix = "external-test-move", f"external-test-{random.token_hex(4)}"
+    documents = at_aws(aws_endpoint())
+    recreate(namespace)
+    others = [secret.name for secret in SECRETS if secret.name != "redis-credentials"]
+    login = {"access-key-id": base64.b64encode(b"any").decode(), "secret-access-key": base64.b64encode(b"any").decode()}
+    live = {key: base64.b64encode(random.token_hex(20).encode()).decode() for key in MADE["redis-credentials"]}
+    for name, values in (("aws-access", login), ("redis-credentials", live)):
+        apply([{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": values}])
+    options: dict[str, Any] = {"store": AwsSecretsManager(region=REGION, access_key="aws-access"), "namespace": namespace, "prefix": prefix, "without": others}
+    try:
+        moving = Place(namespace, ExternalSecrets(adopt=True, **options), documents)
+        before = moving.live()
+        apply(moving.manifests())
+        kube.poll("the document", lambda: documents.read(f"{prefix}/redis-credentials"), pause=2)
+        moved = Place(namespace, ExternalSecrets(bootstrap=True, **options), documents)
+        apply(moved.manifests())
+        kube.poll("all objects ready", lambda: all(ready(m) for m in moved.manifests() if m["kind"] in ("ExternalSecret", "PushSecret")), pause=2)
+        assert moved.live() == before
+    finally:
+        kube.run("delete", "namespace", namespace, "--wait=false", seconds=30)
+
+
 GUID = "11111111-2222-3333-4444-555555555555"
 
 

@@ -218,6 +218,16 @@ def test_bootstrap_writes_whole_documents_that_are_not_there_yet(store: str):
         assert ("metadata" in data) == store.startswith("aws")
 
 
+def test_adopting_only_writes_live_secrets_to_documents_that_are_not_there():
+    manifests = ExternalSecrets(store=STORES["aws"], adopt=True).manifests(SECRETS)
+    assert [manifest["kind"] for manifest in manifests] == ["ServiceAccount", "SecretStore", *["PushSecret"] * len(SECRETS)]
+    for manifest, secret in zip(manifests[2:], SECRETS, strict=True):
+        crds.validate_custom_resource(manifest)
+        assert manifest["spec"]["selector"] == {"secret": {"name": secret.name}}
+        assert (manifest["spec"]["updatePolicy"], manifest["spec"]["deletionPolicy"]) == ("IfNotExists", "None")
+        assert "template" not in manifest["spec"], "no value is made"
+
+
 def test_people_can_edit_documents_in_the_console_of_aws():
     data = of_kind("PushSecret", store=STORES["aws"], bootstrap=True)[0]["spec"]["data"][0]
     assert data["metadata"]["spec"] == {"secretPushFormat": "string"}
@@ -348,6 +358,8 @@ def test_the_template_of_the_key_pair_survives_yaml(tmp_path):
         (lambda: ExternalSecrets(store=STORES["aws"], refresh=timedelta(0)), "refresh=.* must be a timedelta of whole seconds"),
         (lambda: ExternalSecrets(store=STORES["aws"], refresh=timedelta(seconds=1.5)), "refresh=.* must be a timedelta of whole seconds"),
         (lambda: ExternalSecrets(store=STORES["aws"], refresh="1h"), "refresh='1h' must be a timedelta"),  # type: ignore[arg-type]  # what is tested
+        (lambda: ExternalSecrets(store=STORES["aws"], adopt=True, bootstrap=True), "bootstrap=True cannot be combined with adopt"),
+        (lambda: ExternalSecrets(store=STORES["kubernetes"], adopt=True), "adopt=True is not possible for a KubernetesStore"),
         (lambda: ExternalSecrets(store=STORES["kubernetes"], namespace="sos-store"), "store=.* must be in another namespace"),
         (lambda: ExternalSecrets(store=STORES["kubernetes"], prefix="SOS").manifests(SECRETS), "prefix='SOS' gives documents a name that the store refuses"),
         (lambda: ExternalSecrets(store=STORES["azure"], prefix="x" * 127).manifests(SECRETS), "at most 127 characters"),

@@ -3493,27 +3493,34 @@ class PushSecretSpecSecretStoreRefsKind(enum.Enum):
 @jsii.data_type(
     jsii_type="ioexternal-secrets.PushSecretSpecSelector",
     jsii_struct_bases=[],
-    name_mapping={"generator_ref": "generatorRef"},
+    name_mapping={"generator_ref": "generatorRef", "secret": "secret"},
 )
 class PushSecretSpecSelector:
     def __init__(
         self,
         *,
         generator_ref: typing.Optional[typing.Union["PushSecretSpecSelectorGeneratorRef", typing.Dict[builtins.str, typing.Any]]] = None,
+        secret: typing.Optional[typing.Union["PushSecretSpecSelectorSecret", typing.Dict[builtins.str, typing.Any]]] = None,
     ) -> None:
         '''
         :param generator_ref: 
+        :param secret: 
 
         :schema: PushSecretSpecSelector
         '''
         if isinstance(generator_ref, dict):
             generator_ref = PushSecretSpecSelectorGeneratorRef(**generator_ref)
+        if isinstance(secret, dict):
+            secret = PushSecretSpecSelectorSecret(**secret)
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__3d7a3f2adcf7de568e829e7d5eee2938ce2ab1a46b00124f458bd6972df2704b)
             check_type(argname="argument generator_ref", value=generator_ref, expected_type=type_hints["generator_ref"])
+            check_type(argname="argument secret", value=secret, expected_type=type_hints["secret"])
         self._values: typing.Dict[builtins.str, typing.Any] = {}
         if generator_ref is not None:
             self._values["generator_ref"] = generator_ref
+        if secret is not None:
+            self._values["secret"] = secret
 
     @builtins.property
     def generator_ref(self) -> typing.Optional["PushSecretSpecSelectorGeneratorRef"]:
@@ -3522,6 +3529,14 @@ class PushSecretSpecSelector:
         '''
         result = self._values.get("generator_ref")
         return typing.cast(typing.Optional["PushSecretSpecSelectorGeneratorRef"], result)
+
+    @builtins.property
+    def secret(self) -> typing.Optional["PushSecretSpecSelectorSecret"]:
+        '''
+        :schema: PushSecretSpecSelector#secret
+        '''
+        result = self._values.get("secret")
+        return typing.cast(typing.Optional["PushSecretSpecSelectorSecret"], result)
 
     def __eq__(self, rhs: typing.Any) -> builtins.bool:
         return isinstance(rhs, self.__class__) and rhs._values == self._values
@@ -3647,6 +3662,45 @@ class PushSecretSpecSelectorGeneratorRefKind(enum.Enum):
     '''Grafana.'''
     MFA = "MFA"
     '''MFA.'''
+
+
+@jsii.data_type(
+    jsii_type="ioexternal-secrets.PushSecretSpecSelectorSecret",
+    jsii_struct_bases=[],
+    name_mapping={"name": "name"},
+)
+class PushSecretSpecSelectorSecret:
+    def __init__(self, *, name: typing.Optional[builtins.str] = None) -> None:
+        '''
+        :param name: 
+
+        :schema: PushSecretSpecSelectorSecret
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__f7b91364067418846d0a3b2395366778e11064c3f9e61a8308636472ad20c561)
+            check_type(argname="argument name", value=name, expected_type=type_hints["name"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if name is not None:
+            self._values["name"] = name
+
+    @builtins.property
+    def name(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PushSecretSpecSelectorSecret#name
+        '''
+        result = self._values.get("name")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PushSecretSpecSelectorSecret(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
 
 
 @jsii.data_type(
@@ -5967,6 +6021,7 @@ __all__ = [
     "PushSecretSpecSelector",
     "PushSecretSpecSelectorGeneratorRef",
     "PushSecretSpecSelectorGeneratorRefKind",
+    "PushSecretSpecSelectorSecret",
     "PushSecretSpecTemplate",
     "PushSecretSpecTemplateEngineVersion",
     "PushSecretSpecTemplateMergePolicy",
@@ -6412,6 +6467,7 @@ def _typecheckingstub__df1c4f5b609f7859699b7e14f448e08967d0f3942b0f5ee5bbd504539
 def _typecheckingstub__3d7a3f2adcf7de568e829e7d5eee2938ce2ab1a46b00124f458bd6972df2704b(
     *,
     generator_ref: typing.Optional[typing.Union[PushSecretSpecSelectorGeneratorRef, typing.Dict[builtins.str, typing.Any]]] = None,
+    secret: typing.Optional[typing.Union[PushSecretSpecSelectorSecret, typing.Dict[builtins.str, typing.Any]]] = None,
 ) -> None:
     """Type checking stubs"""
     pass
@@ -6421,6 +6477,13 @@ def _typecheckingstub__6a43726c25cc295cb5613a0efacde6c953b6d66e651c10de9a4352260
     kind: PushSecretSpecSelectorGeneratorRefKind,
     name: builtins.str,
     api_version: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__f7b91364067418846d0a3b2395366778e11064c3f9e61a8308636472ad20c561(
+    *,
+    name: typing.Optional[builtins.str] = None,
 ) -> None:
     """Type checking stubs"""
     pass

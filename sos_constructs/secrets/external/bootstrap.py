@@ -52,24 +52,33 @@ def nothing(name: str, namespace: str) -> dict[str, Any]:
     return {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "metadata": metadata(name, namespace, WAVE_STORE), "spec": {"data": {}}}
 
 
-def push_secret(
-    secret: SecretSpec, namespace: str, *, store: Mapping[str, str], generator: str, remote_key: str, push_metadata: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Write the document once, if there is none: never again by the clock, not even where somebody has deleted it."""
+def push_new(secret: SecretSpec, namespace: str, *, store: Mapping[str, str], generator: str, remote_key: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a document of new values, if there is none."""
+    selector = {"generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "name": generator}}
+    push = _push(f"{secret.name}-bootstrap", namespace, store, remote_key, about, selector)
+    return {**push, "spec": {**push["spec"], "template": template(secret)}}
+
+
+def push_live(secret: SecretSpec, namespace: str, *, store: Mapping[str, str], remote_key: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the live Secret as its document, if there is none."""
+    return _push(f"{secret.name}-adopt", namespace, store, remote_key, about, {"secret": {"name": secret.name}})
+
+
+def _push(name: str, namespace: str, store: Mapping[str, str], remote_key: str, about: Mapping[str, Any], selector: Mapping[str, Any]) -> dict[str, Any]:
+    """Once: never again by the clock, not even where somebody has deleted the document."""
     data: dict[str, Any] = {"conversionStrategy": "None", "match": {"remoteRef": {"remoteKey": remote_key}}}
-    if push_metadata:
-        data["metadata"] = dict(push_metadata)
+    if about:
+        data["metadata"] = dict(about)
     return {
         "apiVersion": "external-secrets.io/v1alpha1",
         "kind": "PushSecret",
-        "metadata": metadata(f"{secret.name}-bootstrap", namespace, WAVE_BOOTSTRAP),
+        "metadata": metadata(name, namespace, WAVE_BOOTSTRAP),
         "spec": {
             "data": [data],  # without secretKey and property: IfNotExists looks at whole documents only
             "deletionPolicy": "None",
             "refreshInterval": "0s",
             "secretStoreRefs": [dict(store)],
-            "selector": {"generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "name": generator}},
-            "template": template(secret),
+            "selector": dict(selector),
             "updatePolicy": "IfNotExists",
         },
     }

@@ -29,6 +29,8 @@ class ExternalSecrets:
     :param refresh: how often the store is asked. Each time costs one request per Secret.
     :param cluster_store: a ClusterSecretStore, which only ``namespace`` may use, instead of a SecretStore.
     :param bootstrap: the operator itself makes the documents that are missing: every generated, derived and fixed key. What exists is never changed.
+    :param adopt: the first step when a running installation moves into a store: nothing but that the live Secrets are written to documents which do not
+        exist. Apply that once, then take ``bootstrap``.
     :param without: Secrets that come from somewhere else, such as ``("tls-certificates",)`` from cert-manager.
     :raises InvalidOption: for a name the store refuses, an interval below a second or in parts of one, or an unknown Secret.
     """
@@ -41,6 +43,7 @@ class ExternalSecrets:
     refresh: timedelta = timedelta(hours=1)
     cluster_store: bool = False
     bootstrap: bool = False
+    adopt: bool = False
     without: tuple[str, ...] = field(default=(), converter=words)
 
     def __attrs_post_init__(self) -> None:
@@ -49,6 +52,11 @@ class ExternalSecrets:
         _check_interval("refresh", self.refresh)
         if isinstance(self.store, KubernetesStore) and self.store.namespace == self.namespace:
             raise InvalidOption("store", self.store, "must be in another namespace: who may read Secrets in this one would have the originals, too")
+
+        if self.adopt and self.bootstrap:
+            raise InvalidOption("bootstrap", True, "cannot be combined with adopt: it could be first, with new values; adopt first, then bootstrap")
+        if self.adopt and isinstance(self.store, KubernetesStore):
+            raise InvalidOption("adopt", True, "is not possible for a KubernetesStore, which PushSecret cannot ask what exists; copy the Secrets with kubectl")
 
     def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
         """Store, bootstrap and ExternalSecrets, in the order in which they must be applied."""
@@ -59,6 +67,8 @@ class ExternalSecrets:
         documents = {secret.name: self.store.remote_key(self.prefix, secret.name) for secret in secrets if secret.name not in self.without}
         ours = [secret for secret in secrets if secret.name in documents]
         store = {"kind": "ClusterSecretStore" if self.cluster_store else "SecretStore", "name": self._name}
+        if self.adopt:
+            return [*self._own_store(), *self._adopted(ours, documents, store)]
         external = [manifests.external_secret(secret, self.namespace, store=store, remote_key=documents[secret.name], refresh=self.refresh) for secret in ours]
         if isinstance(self.store, KubernetesStore):
             return [*self._own_store(), *self._inside(self.store.namespace, ours, documents, store), *external]
@@ -81,10 +91,13 @@ class ExternalSecrets:
     def _pushes(self, secrets: Sequence[SecretSpec], documents: Mapping[str, str], store: Mapping[str, str]) -> list[dict[str, Any]]:
         generator, about = f"{self._name}-bootstrap", self.store.push_metadata()
         pushes = [
-            bootstrap.push_secret(secret, self.namespace, store=store, generator=generator, remote_key=documents[secret.name], push_metadata=about)
-            for secret in secrets
+            bootstrap.push_new(secret, self.namespace, store=store, generator=generator, remote_key=documents[secret.name], about=about) for secret in secrets
         ]
         return [bootstrap.nothing(generator, self.namespace), *pushes]
+
+    def _adopted(self, secrets: Sequence[SecretSpec], documents: Mapping[str, str], store: Mapping[str, str]) -> list[dict[str, Any]]:
+        about = self.store.push_metadata()
+        return [bootstrap.push_live(secret, self.namespace, store=store, remote_key=documents[secret.name], about=about) for secret in secrets]
 
     def _inside(self, namespace: str, secrets: Sequence[SecretSpec], documents: Mapping[str, str], store: Mapping[str, str]) -> list[dict[str, Any]]:
         """Objects in the namespace that is the store: rights, and with ``bootstrap`` what makes the documents."""
