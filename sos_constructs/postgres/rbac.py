@@ -29,6 +29,8 @@ def role(spec: Spec) -> dict[str, Any]:
                 {"apiGroups": [""], "resourceNames": spec.names.store, "resources": ["configmaps"], "verbs": ["get", "patch"]},
                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
                 {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods"], "verbs": ["get", "patch"]},
+                # The agent's: a standby that does not stream has its own pod restarted, within the disruption budget.
+                {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods/eviction"], "verbs": ["create"]},
             ]
         },
     )

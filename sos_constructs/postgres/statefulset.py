@@ -190,6 +190,7 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             {"name": "SOS_CREDENTIALS_DIR", "value": n.CREDENTIALS_DIR},
             {"name": "SOS_RUNTIME_DIR", "value": n.RUNTIME_DIR},
             {"name": "SOS_SOCKET_DIR", "value": n.SOCKET_DIR},
+            {"name": "SOS_VOLUME_DIR", "value": n.VOLUME_DIR},
         ],
         resources=AGENT_RESOURCES,
         volumeMounts=[
@@ -197,8 +198,10 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             _mount("config", n.CONFIG_DIR, read_only=True),
             _passwd_mount(),
             _mount("credentials", n.CREDENTIALS_DIR, read_only=True),
+            _mount("data", n.VOLUME_DIR),
             _mount("runtime", n.RUNTIME_DIR),
             _mount("socket", n.SOCKET_DIR),
+            _mount("token", n.TOKEN_DIR, read_only=True),
         ],
         **extra,
     )

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from .files import DeclaredError
+from .files import Declared, DeclaredError
+from .guard import Guard
+from .kube_api import Kube, KubeError
 from .log import log
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
@@ -31,6 +34,10 @@ BACK_OFF = 60.0
 STANDSTILL = 300.0
 """Seconds without a round after which the liveness probe has the agent restarted; a few psql time-outs of 90 s fit into it."""
 
+GUARD_INTERVAL = 1.0
+"""Seconds between two looks of the guard."""
+TOKEN_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
 Step = Callable[[Member, Status], None]
 STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member}
 
@@ -42,6 +49,7 @@ def main(arguments: list[str]) -> int:
         config_dir=Path(os.environ["SOS_CONFIG_DIR"]),
         credentials_dir=Path(os.environ["SOS_CREDENTIALS_DIR"]),
         runtime_dir=Path(os.environ["SOS_RUNTIME_DIR"]),
+        volume_dir=Path(os.environ["SOS_VOLUME_DIR"]),
         socket_dir=os.environ["SOS_SOCKET_DIR"],
     )
     if arguments == ["render"]:
@@ -67,6 +75,7 @@ def run(member: Member, port: int) -> None:
     signal.signal(signal.SIGTERM, stop)
     metrics = Metrics()
     serve(metrics, port, stale_after=STANDSTILL)
+    threading.Thread(target=watch_cluster, args=(member, metrics), daemon=True).start()
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
     runners.append(Runner("store", partial(reconcile_store, settled=Settled()), resync=INTERVAL))
@@ -87,6 +96,40 @@ def run(member: Member, port: int) -> None:
         if code_digest() != own_code:
             log("info", "agent", "new code is mounted: starting anew")
             os.execv(sys.executable, [sys.executable, "-m", "agent", "run"])
+
+
+def watch_cluster(member: Member, metrics: Metrics) -> None:
+    """The guard's rounds, in a thread of their own: a slow query of the other steps must not hold them up."""
+    outcome = Runner("guard", lambda _member, _status: None)
+    guard: Guard | None = None
+    while True:
+        try:
+            declared = member.declared()
+            guard = guard or new_guard(member, declared)
+            kube = Kube(f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}", member.pod.namespace, TOKEN_DIR)
+            patroni = member.patroni(declared)
+            cluster = patroni.cluster()
+            guard.keep_label(kube, cluster)
+            guard.keep_streaming(kube, patroni, cluster)
+            outcome.note("", metrics)
+        except (DeclaredError, KubeError, PatroniError, OSError) as error:
+            outcome.note(str(error), metrics)
+        except Exception as error:  # noqa: BLE001  # as in attempt()
+            outcome.note(f"unexpected {type(error).__name__}", metrics)
+        time.sleep(GUARD_INTERVAL)
+
+
+def new_guard(member: Member, declared: Declared) -> Guard:
+    """A guard for this pod; what it looks at stands in Patroni's own configuration."""
+    kubernetes = declared.patroni["kubernetes"]
+    scope = declared.patroni["scope"]
+    return Guard(
+        pod=member.pod.name,
+        leader_object=f"{scope}-leader",
+        role_label=kubernetes["role_label"],
+        selector={**kubernetes["labels"], kubernetes["scope_label"]: scope},
+        notes_file=member.volume_dir / "guard.json",
+    )
 
 
 @dataclass(frozen=True)

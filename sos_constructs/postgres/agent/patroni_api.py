@@ -59,6 +59,14 @@ class Patroni:
         """Merge the change into the store; other keys stay."""
         self._call("PATCH", "/config", change)
 
+    def cluster(self) -> dict[str, Any]:
+        """Members with role and state, as this member's Patroni last heard of them; costs no query."""
+        return self._call("GET", "/cluster")
+
+    def reinitialize(self) -> None:
+        """Throw this member's data away and copy the leader's. Patroni refuses it on the leader."""
+        self._call("POST", "/reinitialize", {})
+
     def reload(self) -> None:
         """Read the local file again and reload PostgreSQL."""
         self._call("POST", "/reload")

@@ -23,6 +23,7 @@ class Member:
     config_dir: Path
     credentials_dir: Path
     runtime_dir: Path
+    volume_dir: Path
     socket_dir: str
 
     @property

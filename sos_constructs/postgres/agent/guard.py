@@ -1,0 +1,120 @@
+"""What Patroni leaves undone after a failure, once a second, on this member only.
+
+* The label of a dead primary stays on its pod until Kubernetes notices the node, so the Service keeps a corpse. The new primary takes it
+  away. (A living owner's own Patroni would set it again.)
+* A former primary may come back running but never streaming, and nothing repairs it. After a while it has its pod restarted, which runs
+  pg_rewind; if that did not help it has itself copied anew. A disruption budget lets one member at a time do so.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .files import write_whole
+from .kube_api import Conflict, Kube
+from .log import log
+from .patroni_api import Patroni
+
+NOT_STREAMING = 20.0
+"""Seconds a standby may be without a stream, with a leader that it can reach, before it has itself restarted."""
+RESTART_EVERY = 600.0
+"""Seconds between two restarts; a standby that needs one sooner is copied anew."""
+COPY_AFTER = 45.0
+"""Seconds without a stream after a restart before the copy."""
+COPY_EVERY = 3600.0
+"""Seconds between two copies. A standby that needs one sooner needs a human: the alert ReplicaNotStreaming fires meanwhile."""
+SETTLED = 120.0
+"""Seconds after a change of leader during which the label is looked at every second; later, every ten."""
+
+
+@dataclass
+class Guard:
+    """What the two watches remember. Times are of a monotonic clock, except those in the notes, which outlive the pod."""
+
+    pod: str
+    leader_object: str
+    role_label: str
+    selector: dict[str, str]
+    notes_file: Path
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    reachable: Callable[[str, int], bool] = field(default_factory=lambda: reachable)
+    _leading_since: float | None = None
+    _labels_due: float = 0.0
+    _alone_since: float | None = None
+
+    def keep_label(self, kube: Kube, cluster: dict[str, Any]) -> None:
+        """As the holder of the lock: no other pod is labelled primary.
+
+        The pods are read before the lock. A pod that became primary after that has changed, and the patch is refused; a pod that the lock
+        names is never touched. The other order once took the label from the new primary.
+        """
+        if not any(m["name"] == self.pod and m.get("role") == "leader" and m.get("state") == "running" for m in cluster.get("members", [])):
+            self._leading_since = None
+            return
+        now = self.clock()
+        if self._leading_since is None:
+            self._leading_since, self._labels_due = now, now
+        if now < self._labels_due:
+            return
+        self._labels_due = now + (1.0 if now - self._leading_since < SETTLED else 10.0)
+        others = [pod for pod in kube.pods(self.selector | {self.role_label: "primary"}) if pod["name"] != self.pod]
+        if not others or kube.annotations(self.leader_object).get("leader") != self.pod:
+            return
+        for pod in others:
+            try:
+                kube.remove_label(pod, self.role_label)
+            except Conflict:
+                continue  # it is alive and has just said something else
+            log("warning", "guard", "took the label primary from a pod that does not hold the lock", pod=pod["name"])
+
+    def keep_streaming(self, kube: Kube, patroni: Patroni, cluster: dict[str, Any]) -> None:
+        """As a standby with a reachable leader and no stream: restart, and if that was tried already, copy."""
+        members = {m["name"]: m for m in cluster.get("members", [])}
+        mine = members.get(self.pod, {})
+        leader = next((m for m in members.values() if m.get("role") == "leader" and m.get("state") == "running"), None)
+        if mine.get("role") == "leader" or mine.get("state") != "running" or leader is None or cluster.get("pause"):
+            self._alone_since = None
+            return
+        now = self.clock()
+        if self._alone_since is None:
+            self._alone_since = now
+        alone = now - self._alone_since
+        if alone < NOT_STREAMING or not self.reachable(str(leader["host"]), int(leader["port"])):
+            return
+        notes, wall = self._notes(), self.wall()
+        if wall - notes.get("restarted", 0.0) > RESTART_EVERY:
+            kube.evict(self.pod)
+            self._note(notes | {"restarted": wall})
+            log("warning", "guard", "not streaming: restarting this pod", seconds=round(alone))
+            self._alone_since = now
+        elif alone > COPY_AFTER and wall - notes.get("copied", 0.0) > COPY_EVERY:
+            patroni.reinitialize()
+            self._note(notes | {"copied": wall})
+            log("warning", "guard", "not streaming after a restart: copying this member anew", seconds=round(alone))
+            self._alone_since = now
+
+    def _notes(self) -> dict[str, float]:
+        try:
+            notes: dict[str, float] = json.loads(self.notes_file.read_text())
+            return notes
+        except (OSError, ValueError):
+            return {}
+
+    def _note(self, notes: dict[str, float]) -> None:
+        write_whole(self.notes_file, json.dumps(notes))
+
+
+def reachable(host: str, port: int) -> bool:
+    """Whether a TCP connection comes about: without one, neither a restart nor a copy can help."""
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True

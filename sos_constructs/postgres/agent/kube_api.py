@@ -1,0 +1,69 @@
+"""The Kubernetes API, with the pod's own narrow rights."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class KubeError(Exception):
+    """The API server did not answer, or refused."""
+
+
+class Conflict(KubeError):
+    """Somebody changed the object meanwhile, or a disruption budget says not now."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """Where the API server is and who asks: the mounted service account."""
+
+    url: str
+    namespace: str
+    token_dir: Path
+    timeout: float = 5.0
+
+    def annotations(self, config_map: str) -> dict[str, str]:
+        """Annotations of a ConfigMap, read now."""
+        found: dict[str, str] = self._call("GET", f"configmaps/{config_map}").get("metadata", {}).get("annotations", {})
+        return found
+
+    def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+        """Metadata of the pods that carry all the labels."""
+        selector = urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))
+        return [item["metadata"] for item in self._call("GET", f"pods?labelSelector={selector}").get("items", [])]
+
+    def remove_label(self, pod: dict[str, Any], label: str) -> None:
+        """Take a label from the pod as it was read; raises :class:`Conflict` when it has changed since."""
+        change = {"metadata": {"labels": {label: None}, "resourceVersion": pod["resourceVersion"]}}
+        self._call("PATCH", f"pods/{pod['name']}", change, "application/merge-patch+json")
+
+    def evict(self, pod: str) -> None:
+        """Have the pod restarted, if its disruption budget allows it now; raises :class:`Conflict` if not."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
+        self._call("POST", f"pods/{pod}/eviction", body, "application/json")
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None, content: str = "application/json") -> dict[str, Any]:
+        try:
+            token = (self.token_dir / "token").read_text()  # read each time: the kubelet renews it
+            context = ssl.create_default_context(cafile=str(self.token_dir / "ca.crt")) if self.url.startswith("https:") else None
+            request = urllib.request.Request(
+                f"{self.url}/api/v1/namespaces/{self.namespace}/{path}",
+                method=method,
+                data=None if body is None else json.dumps(body).encode(),
+                headers={"Authorization": f"Bearer {token}", "Content-Type": content},
+            )
+            with urllib.request.urlopen(request, timeout=self.timeout, context=context) as answer:
+                value: dict[str, Any] = json.loads(answer.read())
+                return value
+        except urllib.error.HTTPError as error:
+            kind = Conflict if error.code in (409, 429) else KubeError
+            raise kind(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
+        except (OSError, ValueError) as error:
+            raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
