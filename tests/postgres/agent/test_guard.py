@@ -1,0 +1,221 @@
+"""The guard's two watches, against a made-up API server and clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sos_constructs.postgres.agent.guard import COPY_AFTER, COPY_EVERY, NOT_STREAMING, RESTART_EVERY, SETTLED, Guard
+from sos_constructs.postgres.agent.kube_api import Conflict
+
+
+class FakeKube:
+    """Pods with labels and versions, the leader object, and what was asked of them."""
+
+    def __init__(self, *primaries: str, leader: str = "pg-0") -> None:
+        self.labelled = dict.fromkeys(primaries, "1")
+        self.leader = leader
+        self.reads: list[str] = []
+        self.evicted: list[str] = []
+        self.refuse: type[Exception] | None = None
+        self.on_leader_read = lambda: None
+
+    def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+        assert labels == {"app": "pg", "role": "primary"}
+        self.reads.append("pods")
+        return [{"name": name, "resourceVersion": version} for name, version in self.labelled.items()]
+
+    def annotations(self, config_map: str) -> dict[str, str]:
+        assert config_map == "pg-leader"
+        self.reads.append("leader")
+        self.on_leader_read()
+        return {"leader": self.leader}
+
+    def remove_label(self, pod: dict[str, Any], label: str) -> None:
+        assert label == "role"
+        if self.labelled[pod["name"]] != pod["resourceVersion"]:
+            raise Conflict
+        del self.labelled[pod["name"]]
+
+    def evict(self, pod: str) -> None:
+        if self.refuse:
+            raise self.refuse
+        self.evicted.append(pod)
+
+
+class FakePatroni:
+    def __init__(self) -> None:
+        self.copies = 0
+
+    def reinitialize(self) -> None:
+        self.copies += 1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make(tmp_path: Path, clock: Clock):
+    def make(pod: str = "pg-0", *, reachable: bool = True) -> Guard:
+        return Guard(
+            pod=pod,
+            leader_object="pg-leader",
+            role_label="role",
+            selector={"app": "pg"},
+            notes_file=tmp_path / "guard.json",
+            clock=clock,
+            wall=clock,
+            reachable=lambda host, port: reachable,
+        )
+
+    return make
+
+
+def cluster(**states: str) -> dict[str, Any]:
+    """`pg_0="leader:running"` and so on."""
+    members = []
+    for name, text in states.items():
+        role, _, state = text.partition(":")
+        members.append({"name": name.replace("_", "-"), "role": role, "state": state, "host": "10.0.0.1", "port": 5432})
+    return {"members": members}
+
+
+LEADING = cluster(pg_0="leader:running", pg_1="replica:streaming")
+FOLLOWING = cluster(pg_0="quorum_standby:running", pg_1="leader:running")
+STREAMING = cluster(pg_0="quorum_standby:streaming", pg_1="leader:running")
+
+
+# ---------------------------------------------------------------- the label
+
+
+def test_the_leader_takes_the_label_from_everybody_else(make):
+    kube = FakeKube("pg-0", "pg-1", "pg-2")
+    make().keep_label(kube, LEADING)
+    assert set(kube.labelled) == {"pg-0"}
+
+
+def test_pods_are_read_before_the_lock(make):
+    kube = FakeKube("pg-0", "pg-1")
+    make().keep_label(kube, LEADING)
+    assert kube.reads == ["pods", "leader"]
+
+
+def test_a_member_that_does_not_lead_touches_nothing(make):
+    kube = FakeKube("pg-1", "pg-2")
+    make().keep_label(kube, FOLLOWING)
+    assert kube.reads == []
+
+
+def test_a_stale_belief_to_lead_touches_nothing(make):
+    kube = FakeKube("pg-0", "pg-1", leader="pg-1")
+    make().keep_label(kube, LEADING)
+    assert set(kube.labelled) == {"pg-0", "pg-1"}
+
+
+def test_a_pod_that_changed_since_it_was_read_keeps_its_label(make):
+    kube = FakeKube("pg-0", "pg-1")
+    kube.on_leader_read = lambda: kube.labelled.update({"pg-1": "2"})
+    make().keep_label(kube, LEADING)
+    assert set(kube.labelled) == {"pg-0", "pg-1"}
+
+
+def test_labels_are_looked_at_every_second_after_a_change_and_less_often_later(make, clock: Clock):
+    kube, guard = FakeKube("pg-0"), make()
+    for _ in range(10):
+        guard.keep_label(kube, LEADING)
+        clock.now += 1
+    assert kube.reads == ["pods"] * 10
+    clock.now += SETTLED
+    kube.reads.clear()
+    for _ in range(30):
+        guard.keep_label(kube, LEADING)
+        clock.now += 1
+    assert kube.reads == ["pods"] * 3
+
+
+# ---------------------------------------------------------------- the stream
+
+
+def watch(guard: Guard, kube: FakeKube, patroni: FakePatroni, seen: dict[str, Any], clock: Clock, seconds: float) -> None:
+    for _ in range(int(seconds)):
+        try:
+            guard.keep_streaming(kube, patroni, seen)
+        except Conflict:
+            pass
+        clock.now += 1
+
+
+def test_a_standby_without_a_stream_restarts_itself_once_and_then_copies_once(make, clock: Clock):
+    kube, patroni, guard = FakeKube(), FakePatroni(), make()
+    watch(guard, kube, patroni, FOLLOWING, clock, NOT_STREAMING)
+    assert (kube.evicted, patroni.copies) == ([], 0)
+    watch(guard, kube, patroni, FOLLOWING, clock, 2)
+    assert (kube.evicted, patroni.copies) == (["pg-0"], 0)
+    again = make()  # the pod was restarted: only the notes are left
+    watch(again, kube, patroni, FOLLOWING, clock, COPY_AFTER)
+    assert (kube.evicted, patroni.copies) == (["pg-0"], 0)
+    watch(again, kube, patroni, FOLLOWING, clock, 2)
+    assert (kube.evicted, patroni.copies) == (["pg-0"], 1)
+    watch(again, kube, patroni, FOLLOWING, clock, RESTART_EVERY - 2 * COPY_AFTER)
+    assert (kube.evicted, patroni.copies) == (["pg-0"], 1)
+
+
+def test_copies_are_limited(make, clock: Clock):
+    kube, patroni, guard = FakeKube(), FakePatroni(), make()
+    watch(guard, kube, patroni, FOLLOWING, clock, COPY_EVERY)
+    assert patroni.copies == 1
+    assert len(kube.evicted) <= COPY_EVERY / RESTART_EVERY
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        STREAMING,
+        LEADING,
+        cluster(pg_0="replica:running", pg_1="replica:running"),  # nobody to follow
+        cluster(pg_0="replica:creating replica", pg_1="leader:running"),
+        cluster(pg_0="replica:in archive recovery", pg_1="leader:running"),
+        FOLLOWING | {"pause": True},  # a human is at work
+        {},
+    ],
+)
+def test_nothing_is_done_to_a_member_that_streams_leads_or_cannot_follow(make, clock: Clock, seen: dict[str, Any]):
+    kube, patroni = FakeKube(), FakePatroni()
+    watch(make(), kube, patroni, seen, clock, 300)
+    assert (kube.evicted, patroni.copies) == ([], 0)
+
+
+def test_a_member_that_cannot_reach_the_leader_keeps_its_data(make, clock: Clock):
+    kube, patroni = FakeKube(), FakePatroni()
+    watch(make(reachable=False), kube, patroni, FOLLOWING, clock, 3 * RESTART_EVERY)
+    assert (kube.evicted, patroni.copies) == ([], 0)
+
+
+def test_an_interruption_starts_the_count_anew(make, clock: Clock):
+    kube, patroni, guard = FakeKube(), FakePatroni(), make()
+    for _ in range(5):
+        watch(guard, kube, patroni, FOLLOWING, clock, NOT_STREAMING - 1)
+        watch(guard, kube, patroni, STREAMING, clock, 1)
+    assert kube.evicted == []
+
+
+def test_while_another_member_is_down_the_budget_refuses_and_nothing_is_noted(make, clock: Clock):
+    kube, patroni, guard = FakeKube(), FakePatroni(), make()
+    kube.refuse = Conflict
+    watch(guard, kube, patroni, FOLLOWING, clock, 2 * NOT_STREAMING)
+    assert (kube.evicted, patroni.copies) == ([], 0)
+    kube.refuse = None
+    watch(guard, kube, patroni, FOLLOWING, clock, 2)
+    assert kube.evicted == ["pg-0"]
