@@ -33,6 +33,8 @@ AGENT_PARENT = "/opt/sos"
 RUNTIME_DIR = "/run/sos"
 """In memory, because the rendered Patroni configuration holds passwords."""
 PATRONI_CONFIG = f"{RUNTIME_DIR}/patroni.yml"
+STATE_DIR = "/var/lib/sos-agent"
+"""A folder of the member's volume beside the data: what the agent must remember longer than the pod lives."""
 TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 MAX_MEMBERS = 9

@@ -160,10 +160,13 @@ def probes(spec: Spec) -> dict[str, Any]:
 
 def agent(spec: Spec) -> dict[str, Any]:
     """The sidecar. Without a readiness probe: its failures show in its metrics and never take the database out of its Service."""
+    state = {"mountPath": n.STATE_DIR, "name": "data", "subPath": "agent"}
     return _agent_container(
         spec,
         "agent",
         "run",
+        state,
+        _mount("token", n.TOKEN_DIR, read_only=True),
         livenessProbe=_http("/health", "agent", failureThreshold=3, periodSeconds=30, timeoutSeconds=5),
         ports=[{"containerPort": n.AGENT_PORT, "name": "agent", "protocol": "TCP"}],
     )
@@ -174,7 +177,7 @@ def render(spec: Spec) -> dict[str, Any]:
     return _agent_container(spec, "render", "render", terminationMessagePolicy="FallbackToLogsOnError")
 
 
-def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str, Any]:
+def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return _container(
         spec,
         name,
@@ -190,7 +193,7 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             {"name": "SOS_CREDENTIALS_DIR", "value": n.CREDENTIALS_DIR},
             {"name": "SOS_RUNTIME_DIR", "value": n.RUNTIME_DIR},
             {"name": "SOS_SOCKET_DIR", "value": n.SOCKET_DIR},
-            {"name": "SOS_VOLUME_DIR", "value": n.VOLUME_DIR},
+            {"name": "SOS_STATE_DIR", "value": n.STATE_DIR},
         ],
         resources=AGENT_RESOURCES,
         volumeMounts=[
@@ -198,10 +201,9 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             _mount("config", n.CONFIG_DIR, read_only=True),
             _passwd_mount(),
             _mount("credentials", n.CREDENTIALS_DIR, read_only=True),
-            _mount("data", n.VOLUME_DIR),
             _mount("runtime", n.RUNTIME_DIR),
             _mount("socket", n.SOCKET_DIR),
-            _mount("token", n.TOKEN_DIR, read_only=True),
+            *mounts,
         ],
         **extra,
     )

@@ -22,13 +22,13 @@ def passwords(made: Spec) -> dict[str, str]:
 
 def mount(folder: Path, made: Spec) -> Member:
     """Write ConfigMap and Secret below ``folder``; its ``runtime`` is empty as in a new pod."""
-    for name in ("config", "credentials", "runtime", "socket"):
+    for name in ("config", "credentials", "runtime", "socket", "state"):
         (folder / name).mkdir(exist_ok=True)
     mount_config(folder, made)
     secret = {role["username_key"]: role["name"] for role in configmaps.declared(made)["roles"]} | {"patroni-username": "patroni"} | passwords(made)
     for key, value in secret.items():
         (folder / "credentials" / key).write_text(value)
-    return Member(POD, folder / "config", folder / "credentials", folder / "runtime", str(folder / "socket"))
+    return Member(POD, folder / "config", folder / "credentials", folder / "runtime", str(folder / "socket"), folder / "state")
 
 
 def mount_config(folder: Path, made: Spec) -> None:
@@ -40,6 +40,8 @@ def mount_config(folder: Path, made: Spec) -> None:
 def environment(member: Member, port: int) -> dict[str, str]:
     """The variables of the agent's containers."""
     return {
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": "1",
         "PATH": os.environ["PATH"],
         "POD_IP": member.pod.ip,
         "POD_NAME": member.pod.name,
@@ -50,4 +52,5 @@ def environment(member: Member, port: int) -> dict[str, str]:
         "SOS_CREDENTIALS_DIR": str(member.credentials_dir),
         "SOS_RUNTIME_DIR": str(member.runtime_dir),
         "SOS_SOCKET_DIR": member.socket_dir,
+        "SOS_STATE_DIR": str(member.state_dir),
     }

@@ -148,7 +148,7 @@ def validate(tmp_path_factory: pytest.TempPathFactory) -> Any:
             (credentials / role["password_key"]).write_text("x" * 32)
         (credentials / "patroni-username").write_text("patroni")
         (credentials / "patroni-password").write_text("y" * 32)
-        render_file(Member(Pod("postgres-0", "sos-app", "10.1.2.3"), config, credentials, runtime, "/var/run/postgresql"))
+        render_file(Member(Pod("postgres-0", "sos-app", "10.1.2.3"), config, credentials, runtime, "/var/run/postgresql", runtime))
         rendered = json.loads((runtime / "patroni.yml").read_text())
         # Where the pod's folders and programs are on this machine.
         rendered["postgresql"] |= {

@@ -21,13 +21,15 @@ def test_what_changes_an_object_is_limited_by_name():
             assert set(rule["verbs"]) <= {"create", "list", "watch"}, "Kubernetes cannot limit these three by name"
 
 
-def test_patronis_calls_are_allowed():
+def test_what_patroni_and_the_agent_call_is_allowed():
     assert {key: set(rule["verbs"]) for key, rule in rules().items()} == {
         ("configmaps", False): {"create", "list", "watch"},
         ("configmaps", True): {"get", "patch"},
         ("pods", False): {"list", "watch"},
         ("pods", True): {"get", "patch"},
+        ("pods/eviction", True): {"create"},
     }
+    assert rules()["pods/eviction", True]["resourceNames"] == rules()["pods", True]["resourceNames"]
     assert rules()["configmaps", True]["resourceNames"] == [f"postgres-patroni-{suffix}" for suffix in ("config", "failover", "leader", "sync")]
 
 

@@ -94,9 +94,9 @@ def test_it_schedules_on_one_node():
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "ScheduleAnyway")
 
 
-def test_the_token_is_mounted_for_patroni_alone():
+def test_the_token_is_mounted_for_patroni_and_the_agent_alone():
     assert pod()["automountServiceAccountToken"] is False
-    assert [name for name, c in containers().items() if any(m["name"] == "token" for m in c["volumeMounts"])] == ["postgres"]
+    assert [name for name, c in containers().items() if any(m["name"] == "token" for m in c["volumeMounts"])] == ["postgres", "agent"]
 
 
 def test_passwords_are_mounted_for_the_agent_alone_and_never_in_the_environment():
@@ -122,10 +122,11 @@ def test_only_what_must_be_written_is_writable():
     assert writable == {
         "postgres": {"data", "runtime", "shm", "socket", "tmp"},
         "postgres-exporter": set(),
-        "agent": {"runtime", "socket"},
+        "agent": {"data", "runtime", "socket"},
         "render": {"runtime", "socket"},
     }
     assert all(c["securityContext"]["readOnlyRootFilesystem"] for c in containers().values())
+    assert [m["subPath"] for m in containers()["agent"]["volumeMounts"] if m["name"] == "data"] == ["agent"], "it must not reach PostgreSQL's own files"
 
 
 def test_passwords_rest_in_memory_only():

@@ -16,7 +16,7 @@ from types import FrameType
 
 from .files import Declared, DeclaredError
 from .guard import Guard
-from .kube_api import Kube, KubeError
+from .kube_api import Kube, KubeError, in_cluster_url
 from .log import log
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> int:
         config_dir=Path(os.environ["SOS_CONFIG_DIR"]),
         credentials_dir=Path(os.environ["SOS_CREDENTIALS_DIR"]),
         runtime_dir=Path(os.environ["SOS_RUNTIME_DIR"]),
-        volume_dir=Path(os.environ["SOS_VOLUME_DIR"]),
         socket_dir=os.environ["SOS_SOCKET_DIR"],
+        state_dir=Path(os.environ["SOS_STATE_DIR"]),
     )
     if arguments == ["render"]:
         try:
@@ -106,7 +106,7 @@ def watch_cluster(member: Member, metrics: Metrics) -> None:
         try:
             declared = member.declared()
             guard = guard or new_guard(member, declared)
-            kube = Kube(f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}", member.pod.namespace, TOKEN_DIR)
+            kube = Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
             patroni = member.patroni(declared)
             cluster = patroni.cluster()
             guard.keep_label(kube, cluster)
@@ -128,7 +128,7 @@ def new_guard(member: Member, declared: Declared) -> Guard:
         leader_object=f"{scope}-leader",
         role_label=kubernetes["role_label"],
         selector={**kubernetes["labels"], kubernetes["scope_label"]: scope},
-        notes_file=member.volume_dir / "guard.json",
+        notes_file=member.state_dir / "guard.json",
     )
 
 

@@ -7,6 +7,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ class KubeError(Exception):
 
 class Conflict(KubeError):
     """Somebody changed the object meanwhile, or a disruption budget says not now."""
+
+
+def in_cluster_url(environment: Mapping[str, str]) -> str:
+    """Where the API server is, from the two variables that every pod has."""
+    host = environment["KUBERNETES_SERVICE_HOST"]
+    return f"https://{f'[{host}]' if ':' in host else host}:{environment['KUBERNETES_SERVICE_PORT']}"
 
 
 @dataclass(frozen=True)

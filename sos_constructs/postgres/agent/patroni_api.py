@@ -46,9 +46,13 @@ class Patroni:
             pending=tuple(sorted(answer.get("pending_restart_reason") or {})),
         )
 
+    def cluster(self) -> dict[str, Any]:
+        """The members with role and state, and whether Patroni is paused, as this member last heard; costs no query."""
+        return self._call("GET", "/cluster")
+
     def members(self) -> list[dict[str, Any]]:
         """All members as this one sees them."""
-        found = self._call("GET", "/cluster").get("members")
+        found = self.cluster().get("members")
         return found if isinstance(found, list) else []
 
     def dynamic_config(self) -> dict[str, Any]:
@@ -58,10 +62,6 @@ class Patroni:
     def patch_dynamic_config(self, change: dict[str, Any]) -> None:
         """Merge the change into the store; other keys stay."""
         self._call("PATCH", "/config", change)
-
-    def cluster(self) -> dict[str, Any]:
-        """Members with role and state, as this member's Patroni last heard of them; costs no query."""
-        return self._call("GET", "/cluster")
 
     def reinitialize(self) -> None:
         """Throw this member's data away and copy the leader's. Patroni refuses it on the leader."""

@@ -23,8 +23,8 @@ class Member:
     config_dir: Path
     credentials_dir: Path
     runtime_dir: Path
-    volume_dir: Path
     socket_dir: str
+    state_dir: Path
 
     @property
     def patroni_file(self) -> Path:

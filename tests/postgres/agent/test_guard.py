@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sos_constructs.postgres.agent.guard import COPY_AFTER, COPY_EVERY, NOT_STREAMING, RESTART_EVERY, SETTLED, Guard
 from sos_constructs.postgres.agent.kube_api import Conflict
+
+import pytest
 
 
 class FakeKube:
@@ -150,10 +151,8 @@ def test_labels_are_looked_at_every_second_after_a_change_and_less_often_later(m
 
 def watch(guard: Guard, kube: FakeKube, patroni: FakePatroni, seen: dict[str, Any], clock: Clock, seconds: float) -> None:
     for _ in range(int(seconds)):
-        try:
-            guard.keep_streaming(kube, patroni, seen)
-        except Conflict:
-            pass
+        with contextlib.suppress(Conflict):
+            guard.keep_streaming(kube, patroni, seen)  # type: ignore[arg-type]  # fakes
         clock.now += 1
 
 
