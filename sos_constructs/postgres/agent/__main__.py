@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from .files import Declared, DeclaredError
-from .guard import Guard
+from .guard import Guard, NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
 from .log import log
 from .metrics import Metrics, serve
@@ -107,12 +107,11 @@ def watch_cluster(member: Member, metrics: Metrics) -> None:
             declared = member.declared()
             guard = guard or new_guard(member, declared)
             kube = Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
-            patroni = member.patroni(declared)
-            cluster = patroni.cluster()
+            cluster = member.patroni(declared).cluster()
             guard.keep_label(kube, cluster)
-            guard.keep_streaming(kube, patroni, cluster)
+            guard.keep_streaming(kube, cluster)
             outcome.note("", metrics)
-        except (DeclaredError, KubeError, PatroniError, OSError) as error:
+        except (DeclaredError, KubeError, NotStreaming, PatroniError, OSError) as error:
             outcome.note(str(error), metrics)
         except Exception as error:  # noqa: BLE001  # as in attempt()
             outcome.note(f"unexpected {type(error).__name__}", metrics)

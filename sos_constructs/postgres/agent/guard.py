@@ -2,8 +2,8 @@
 
 * The label of a dead primary stays on its pod until Kubernetes notices the node, so the Service keeps a corpse. The new primary takes it
   away. (A living owner's own Patroni would set it again.)
-* A former primary may come back running but never streaming, and nothing repairs it. After a while it has its pod restarted, which runs
-  pg_rewind; if that did not help it has itself copied anew. A disruption budget lets one member at a time do so.
+* A former primary may come back running but never streaming, and nothing repairs it. After a while it has its own pod restarted, which runs
+  pg_rewind. The disruption budget lets one member at a time do so. If that does not help, a human decides: the agent throws no data away.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from typing import Any
 from .files import write_whole
 from .kube_api import Conflict, Kube
 from .log import log
-from .patroni_api import Patroni
 
 NOT_STREAMING = 20.0
 """Seconds a standby may be without a stream, with a leader that it can reach, before it has itself restarted."""
 RESTART_EVERY = 600.0
-"""Seconds between two restarts; a standby that needs one sooner is copied anew."""
-COPY_AFTER = 45.0
-"""Seconds without a stream after a restart before the copy."""
-COPY_EVERY = 3600.0
-"""Seconds between two copies. A standby that needs one sooner needs a human: the alert ReplicaNotStreaming fires meanwhile."""
+"""Seconds between two restarts. A standby that needs one sooner needs a human: the step fails, and the alerts tell."""
 SETTLED = 120.0
 """Seconds after a change of leader during which the label is looked at every second; later, every ten."""
+
+
+class NotStreaming(Exception):
+    """A standby that only a human can bring back."""
 
 
 @dataclass
@@ -74,8 +73,11 @@ class Guard:
                 continue  # it is alive and has just said something else
             log("warning", "guard", "took the label primary from a pod that does not hold the lock", pod=pod["name"])
 
-    def keep_streaming(self, kube: Kube, patroni: Patroni, cluster: dict[str, Any]) -> None:
-        """As a standby with a reachable leader and no stream: restart, and if that was tried already, copy."""
+    def keep_streaming(self, kube: Kube, cluster: dict[str, Any]) -> None:
+        """As a standby with a reachable leader and no stream: restart this pod.
+
+        :raises NotStreaming: when that was tried a short while ago.
+        """
         members = {m["name"]: m for m in cluster.get("members", [])}
         mine = members.get(self.pod, {})
         leader = next((m for m in members.values() if m.get("role") == "leader" and m.get("state") == "running"), None)
@@ -88,27 +90,18 @@ class Guard:
         alone = now - self._alone_since
         if alone < NOT_STREAMING or not self.reachable(str(leader["host"]), int(leader["port"])):
             return
-        notes, wall = self._notes(), self.wall()
-        if wall - notes.get("restarted", 0.0) > RESTART_EVERY:
-            kube.evict(self.pod)
-            self._note(notes | {"restarted": wall})
-            log("warning", "guard", "not streaming: restarting this pod", seconds=round(alone))
-            self._alone_since = now
-        elif alone > COPY_AFTER and wall - notes.get("copied", 0.0) > COPY_EVERY:
-            patroni.reinitialize()
-            self._note(notes | {"copied": wall})
-            log("warning", "guard", "not streaming after a restart: copying this member anew", seconds=round(alone))
-            self._alone_since = now
+        if self.wall() - self._restarted() < RESTART_EVERY:
+            raise NotStreaming("this standby does not stream, and a restart of its pod did not help; see patronictl list, patronictl reinit")
+        kube.evict(self.pod)
+        write_whole(self.notes_file, json.dumps({"restarted": self.wall()}))
+        log("warning", "guard", "not streaming: restarting this pod", seconds=round(alone))
+        self._alone_since = now
 
-    def _notes(self) -> dict[str, float]:
+    def _restarted(self) -> float:
         try:
-            notes: dict[str, float] = json.loads(self.notes_file.read_text())
-            return notes
-        except (OSError, ValueError):
-            return {}
-
-    def _note(self, notes: dict[str, float]) -> None:
-        write_whole(self.notes_file, json.dumps(notes))
+            return float(json.loads(self.notes_file.read_text())["restarted"])
+        except (OSError, ValueError, KeyError):
+            return 0.0
 
 
 def reachable(host: str, port: int) -> bool:

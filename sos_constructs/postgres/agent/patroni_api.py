@@ -63,10 +63,6 @@ class Patroni:
         """Merge the change into the store; other keys stay."""
         self._call("PATCH", "/config", change)
 
-    def reinitialize(self) -> None:
-        """Throw this member's data away and copy the leader's. Patroni refuses it on the leader."""
-        self._call("POST", "/reinitialize", {})
-
     def reload(self) -> None:
         """Read the local file again and reload PostgreSQL."""
         self._call("POST", "/reload")
