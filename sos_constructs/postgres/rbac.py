@@ -1,4 +1,4 @@
-"""What the pods may do in the API: Patroni's calls and nothing else.
+"""What the pods may do in the API: Patroni's calls, the agent's three, and nothing else.
 
 Patroni keeps its state in four ConfigMaps and its members' state in annotations and labels of their pods. ``create``, ``list`` and
 ``watch`` cannot be restricted by name; everything that changes an existing object is. Patroni needs no ``update`` and no ``delete``

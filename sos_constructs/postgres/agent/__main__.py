@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> int:
         credentials_dir=Path(os.environ["SOS_CREDENTIALS_DIR"]),
         runtime_dir=Path(os.environ["SOS_RUNTIME_DIR"]),
         socket_dir=os.environ["SOS_SOCKET_DIR"],
-        state_dir=Path(os.environ["SOS_STATE_DIR"]),
+        # new code meets pods of an older template until they are rolled: a variable added later has a default
+        state_dir=Path(os.environ.get("SOS_STATE_DIR", os.environ["SOS_RUNTIME_DIR"])),
     )
     if arguments == ["render"]:
         try:
