@@ -13,7 +13,7 @@ from sos_constructs.postgres.spec import Spec
 
 
 def service_account(spec: Spec) -> dict[str, Any]:
-    """The identity of the pods. The token is mounted by the pod itself, into Patroni's container only."""
+    """The identity of the pods. The pod itself mounts the token, into the containers of Patroni and the agent only."""
     return _object(spec, "v1", "ServiceAccount", {"automountServiceAccountToken": False})
 
 
