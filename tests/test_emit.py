@@ -135,12 +135,12 @@ print(app.synth_yaml(), end="")
 
 
 def test_same_input_same_bytes_whatever_the_hash_seed():
-    outputs = {
-        subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
-        for seed in ("1", "2")
-    }
-    (output,) = outputs
-    assert b"name: thing" in output
+    running = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE) for seed in ("1", "2")
+    ]
+    first, second = (process.communicate(timeout=120)[0] for process in running)
+    assert b"name: thing" in first
+    assert first == second
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def pyyaml_cannot(text: str) -> bool:
     return "\t" in text and "\n" not in text
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 @given(st.lists(tricky.filter(accepted), min_size=20, max_size=60))
 @example(["", " ", "\n", "a\n", "a\n\n", " a\nb", "a \nb", "\r\n", "a\rb", "x" * 200 + " y" * 100])
 def test_accepted_text_survives_yaml(texts: list[str]):

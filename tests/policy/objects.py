@@ -21,6 +21,7 @@ def objects(path: Path) -> list[Manifest]:
     return [document for document in yaml.load_all(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if document]
 
 
+@cache
 def distinct() -> list[tuple[str, Manifest]]:
     """Each object once, with a name for messages, whatever the number of files it stands in."""
     found: dict[str, tuple[str, Manifest]] = {}
