@@ -60,8 +60,12 @@ def test_a_changed_patroni_configuration_is_written_and_loaded(pod: Pod):
     assert pod.patroni.changes() == [("POST /reload", None)]
 
 
-def test_a_reload_that_failed_is_tried_again(pod: Pod):
-    (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 8MB\n")
+@pytest.mark.parametrize("change", ["settings", "patroni"])
+def test_a_reload_that_failed_is_tried_again(change: str, pod: Pod):
+    if change == "settings":
+        (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 8MB\n")
+    else:  # written before the reload, so that at the next look the file is as wanted
+        pod.set_config("patroni.json", log={"level": "DEBUG"})
     pod.patroni.answers["POST /reload"] = (503, "")
     with pytest.raises(PatroniError, match="POST /reload: HTTP 503"):
         reconcile_member(pod.member, PRIMARY)
