@@ -72,7 +72,8 @@ def detected(path: Path, allowed_lines: Iterable[str] = ()) -> list[str]:
     """What detect-secrets finds, with the plugins and lines left out that are named above."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    plugins = [{"name": plugin.__name__} for plugin in get_mapping_from_secret_type_to_class().values() if plugin.__name__ not in _LEFT_OUT]
+    known: dict[str, Any] = dict(get_mapping_from_secret_type_to_class())
+    plugins = [{"name": plugin.__name__} for plugin in known.values() if plugin.__name__ not in _LEFT_OUT]
     filters = [{"path": "detect_secrets.filters.regex.should_exclude_line", "pattern": [*_ALLOWED_LINES, *allowed_lines]}]
     with transient_settings({"plugins_used": plugins, "filters_used": filters}):
         return [f"line {secret.line_number}: detect-secrets says {secret.type}" for secret in scan_file(str(path))]
