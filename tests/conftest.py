@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
 
-import cdk8s
 import pytest
+
+# cdk8s.Testing makes a folder for every app and never removes one: they go where the run ends with them.
+SCRATCH = tempfile.TemporaryDirectory(prefix="sos-tests-")
+with pytest.MonkeyPatch.context() as _patch:
+    _patch.setenv("TMPDIR", SCRATCH.name)
+    import cdk8s  # starts Node
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -19,6 +25,10 @@ Golden = Callable[[str, Iterable[Mapping[str, Any]]], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/snapshots/ instead of comparing with it")
+
+
+def pytest_unconfigure() -> None:
+    SCRATCH.cleanup()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
