@@ -86,6 +86,7 @@ def without(*keys: str) -> SecretHandle:
         ),
         ({"databases": (Database(name="auth", extensions="pgcrypto"),)}, "databases['auth'].extensions='pgcrypto' must be a tuple, for instance ('pgcrypto',)"),  # type: ignore[arg-type]
         ({"databases": (Database(name="auth", extensions=("x; y",)),)}, "databases['auth'].extensions='x; y' must be the name of an extension"),
+        ({"databases": (Database(name="auth", sql="SELECT 1;\n  \\! id"),)}, "must hold no psql command (a line beginning with a backslash)"),
         ({"databases": (*DATABASES, Database(name="auth", owner="b"))}, "databases='auth' is the name of two databases"),
         ({"databases": (Database(name="auth"), Database(name="users", owner="auth"))}, "databases='auth' is the owner of two databases"),
         (

@@ -86,8 +86,8 @@ def run(member: Member, port: int) -> None:
     while True:
         try:
             situation = observe(member)
-        except (DeclaredError, PatroniError, OSError) as error:
-            watch.note(str(error), metrics)
+        except Exception as error:  # noqa: BLE001  # see words()
+            watch.note(words(error), metrics)
         else:
             watch.note("", metrics)
             for runner in runners:
@@ -112,10 +112,8 @@ def watch_cluster(member: Member, metrics: Metrics) -> None:
             guard.keep_label(kube, cluster)
             guard.keep_streaming(kube, cluster)
             outcome.note("", metrics)
-        except (DeclaredError, KubeError, NotStreaming, PatroniError, OSError) as error:
-            outcome.note(str(error), metrics)
-        except Exception as error:  # noqa: BLE001  # as in attempt()
-            outcome.note(f"unexpected {type(error).__name__}", metrics)
+        except Exception as error:  # noqa: BLE001  # see words()
+            outcome.note(words(error), metrics)
         time.sleep(GUARD_INTERVAL)
 
 
@@ -177,11 +175,15 @@ def attempt(step: Step, member: Member, status: Status) -> str:
     """Run one step and return what went wrong, or an empty string."""
     try:
         step(member, status)
-    except (DeclaredError, NotYet, PatroniError, SqlError, OSError) as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001  # a mistake in this code must not end the loop; its text could quote a value, so only its type is told
-        return f"unexpected {type(error).__name__}"
+    except Exception as error:  # noqa: BLE001  # see words()
+        return words(error)
     return ""
+
+
+def words(error: Exception) -> str:
+    """What is logged of an error. A mistake in this code must not end the loop, and its text could quote a value: then only its type is told."""
+    expected = (DeclaredError, KubeError, NotStreaming, NotYet, PatroniError, SqlError, OSError)
+    return str(error) if isinstance(error, expected) else f"unexpected {type(error).__name__}"
 
 
 def code_digest() -> str:

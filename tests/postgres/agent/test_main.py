@@ -276,6 +276,11 @@ def test_a_day_in_the_life(pod: Pod, agent: Agent):
     (pod.member.config_dir / "patroni.json").write_text(json.dumps(json.loads(good) | {"restapi": {"listen": "*:1"}}))
     eventually(lambda: agent.said("GET /patroni: URLError") >= 1)
 
+    # The ConfigMap lacks what nobody thought of: told by the error's type, and the process goes on.
+    (pod.member.config_dir / "patroni.json").write_text(json.dumps({key: value for key, value in json.loads(good).items() if key != "restapi"}))
+    eventually(lambda: any(line["step"] == "watch" and line["message"] == "unexpected KeyError" for line in agent.lines()))
+    assert agent.process.poll() is None
+
     # Everything works again.
     pod.psql.answer("ALTER ROLE")
     pod.psql.answer("rolpassword", *((role["name"], verifier(pod.member.declared().credential(role["password_key"]))) for role in pod.member.declared().roles))
