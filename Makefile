@@ -21,7 +21,7 @@ synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
 
 # Lint and tests both run to the end, so that one run shows all there is to mend; either fails the target.
 test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run every test that needs no cluster
-	@$(MAKE) --no-print-directory lint; lint=$$?; $(BIN)/python -m pytest $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
+	@$(MAKE) --no-print-directory lint; lint=$$?; $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
 
 lint: $(VENV)/.test ## ruff, mypy --strict and pyright
 	@failed=0; \

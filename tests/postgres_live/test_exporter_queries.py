@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -182,11 +183,13 @@ def test_lock_waits_and_open_transactions(primary: Any) -> None:
         **primary.as_user,
     }
     with subprocess.Popen(argv, **options) as holder, subprocess.Popen(argv, **options) as waiter:
-        for session, sql in ((holder, "BEGIN; LOCK TABLE alarms;\n"), (waiter, "SELECT * FROM alarms;\n")):
-            assert session.stdin
-            session.stdin.write(sql)
-            session.stdin.flush()
+        assert holder.stdin
+        assert waiter.stdin
         try:
+            print("BEGIN; LOCK TABLE alarms;", file=holder.stdin, flush=True)
+            locked = "SELECT count(*) FROM pg_locks WHERE relation = 'alarms'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+            eventually(lambda: primary.psql(locked, "emergency").strip() == "1")
+            print("SELECT * FROM alarms;", file=waiter.stdin, flush=True)
             eventually(lambda: only(primary, "sos_pg_lock_waits")["sessions"] == "1" and float(only(primary, "sos_pg_lock_waits")["oldest_seconds"]) > 0)
             found = only(primary, "sos_pg_transactions")
             assert float(found["oldest_seconds"]) > 0
@@ -265,7 +268,9 @@ def exporter(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
 
     def start(server: Any) -> Exporter:
         folder = tmp_path_factory.mktemp("exporter")
-        for parent in (folder, *folder.parents[:2]):
+        for parent in (folder, *folder.parents):  # pytest's own are closed to other users
+            if parent == Path(tempfile.gettempdir()):
+                break
             parent.chmod(0o755)
         running.append(Exporter(server, folder))
         eventually(running[-1].ready)
