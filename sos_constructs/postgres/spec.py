@@ -147,9 +147,7 @@ class Database:
         if isinstance(extensions, str):
             raise InvalidOption(f"{option}.extensions", extensions, f"must be a tuple, for instance ({extensions!r},)")
         if re.search(r"^\s*\\", self.sql, re.MULTILINE):
-            raise InvalidOption(
-                f"{option}.sql", self.sql, "must hold no psql command (a line beginning with a backslash): those run outside the owner's role"
-            )
+            raise InvalidOption(f"{option}.sql", self.sql, "must hold no psql command (a line beginning with a backslash): those run outside the owner's role")
         for extension in self.extensions:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", extension):
                 raise InvalidOption(f"{option}.extensions", extension, "must be the name of an extension, such as 'pgcrypto'")
