@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sos_constructs.synth_checks import at_synth
+
 import cdk8s
-import jsii
 from attrs import frozen
-from constructs import IConstruct, IValidation
+from constructs import IConstruct
 
 Manifest = Mapping[str, Any]
 
-_MARK = "sos-constructs/env-check"
 _WORKLOADS = ("Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Rollout")
 _PROVIDERS = ("ConfigMap", "Secret", "SealedSecret", "ExternalSecret")
 _SHOWN = 3
@@ -39,23 +39,7 @@ class Source:
 
 def check_variables(construct: IConstruct) -> None:
     """Have the app that the construct belongs to checked at synth, once, however many constructs ask for it."""
-    root = construct.node.root
-    if all(entry.type != _MARK for entry in root.node.metadata):
-        root.node.add_metadata(_MARK, True)
-        root.node.add_validation(_Variables(root))
-
-
-@jsii.implements(IValidation)
-class _Variables:
-    def __init__(self, root: IConstruct) -> None:
-        self._root = root
-        self._nodes, self._problems = 0, list[str]()
-
-    def validate(self) -> list[str]:
-        nodes = self._root.node.find_all()
-        if len(nodes) != self._nodes:  # cdk8s asks once per chart and once more; asking every object each time would cost more than the synth
-            self._nodes, self._problems = len(nodes), list(clashes(_manifests([node for node in nodes if isinstance(node, cdk8s.ApiObject)])))
-        return self._problems
+    at_synth(construct, "environment variables", lambda nodes: clashes(_manifests([node for node in nodes if isinstance(node, cdk8s.ApiObject)])))
 
 
 def _manifests(objects: list[cdk8s.ApiObject]) -> Iterator[Manifest]:

@@ -11,10 +11,10 @@ from sos_constructs.errors import InvalidOption, located
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.handles import SecretHandle
 from sos_constructs.secrets.sources import ExistingSecrets, SecretSource
+from sos_constructs.synth_checks import at_synth, reference
 
 import cdk8s
-import jsii
-from constructs import Construct, IValidation
+from constructs import Construct
 
 
 class SosSecrets(Construct):
@@ -45,7 +45,7 @@ class SosSecrets(Construct):
         super().__init__(scope, id)
         self.objects = Objects(self, manifests)
         if source.alone:
-            self.node.add_validation(_Alone(self, type(source).__name__))
+            at_synth(self, ("alone", self.node.path), lambda _: _check_alone(self, type(source).__name__))
         check_variables(self)
         for secret in SECRETS:
             optional = frozenset(row.key for row in secret.keys if row.optional)
@@ -61,17 +61,11 @@ def _check_namespaces(scope: Construct, manifests: Sequence[Mapping[str, Any]]) 
             raise InvalidOption("source", f"{manifest['kind']} {name}", f"is for namespace {other}, but the chart's is {namespace}; make them equal")
 
 
-@jsii.implements(IValidation)
-class _Alone:
-    """Refuses, at synth, a chart that holds anything beside templates: applying it would stop half-way, at the first placeholder."""
-
-    def __init__(self, secrets: SosSecrets, source: str) -> None:
-        self._secrets, self._source = secrets, source
-
-    def validate(self) -> list[str]:
-        chart = cdk8s.Chart.of(self._secrets)
-        own = self._secrets.node.path + "/"
-        other = [node.node.path for node in chart.node.find_all() if cdk8s.ApiObject.is_api_object(node) and not node.node.path.startswith(own)]
-        if not other:
-            return []
-        return [f"source={self._source}() needs a chart of its own, but this one also holds {other[0]}; move one of them to another Chart"]
+def _check_alone(secrets: SosSecrets, source: str) -> list[str]:
+    """Refuse, at synth, a chart that holds anything beside templates: applying it would stop half-way, at the first placeholder."""
+    own = {reference(node) for node in secrets.node.find_all()}
+    for node in cdk8s.Chart.of(secrets).node.find_all():
+        if isinstance(node, cdk8s.ApiObject) and reference(node) not in own:
+            fix = "needs a chart of its own, but this one also holds"
+            return [f"{secrets.node.path}: source={source}() {fix} {node.node.path}; move one of them to another Chart"]
+    return []

@@ -1,0 +1,64 @@
+"""Checks of a whole app at synth: each asked once per synth, over one list of constructs, however many charts and constructs there are.
+
+cdk8s validates the whole app once, and once more for every chart. A validation that asks for its constructs each time costs charts times constructs calls
+to jsii, which with a hundred environments is minutes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from types import FrameType
+
+import jsii
+from constructs import IConstruct, IValidation
+
+Check = Callable[[Sequence[IConstruct]], Iterable[str]]
+"""One sentence for each thing that is wrong with the app, given all its constructs."""
+
+
+def at_synth(construct: IConstruct, key: Hashable, check: Check) -> None:
+    """Have ``check`` asked at synth, for the app that ``construct`` belongs to; once for each ``key``."""
+    root = construct.node.root
+    known = _APPS.get(reference(root))
+    if known is None:
+        known = _APPS[reference(root)] = _Checks(root)
+        root.node.add_validation(known)
+    known.checks.setdefault(key, check)
+
+
+def reference(construct: IConstruct) -> str:
+    """Jsii's own name of a construct. The Python object is another one each time where JavaScript made the construct."""
+    return str(construct.__jsii_ref__.ref)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@jsii.implements(IValidation)
+class _Checks:
+    def __init__(self, root: IConstruct) -> None:
+        self._root = root
+        self.checks: dict[Hashable, Check] = {}
+        self._synth: FrameType | None = None
+        self._problems: list[str] = []
+
+    def validate(self) -> list[str]:
+        synth = _running_synth()
+        if synth is None or synth is not self._synth:
+            nodes = self._root.node.find_all()
+            self._problems = [problem for check in self.checks.values() for problem in check(nodes)]
+            self._synth = synth
+        return self._problems
+
+
+def _running_synth() -> FrameType | None:
+    """The call into jsii that this is a callback of: no code of the app's runs until it returns. Keeping the frame keeps its identity from being used again."""
+    frame = inspect.currentframe()
+    found = None
+    while frame:
+        if str(frame.f_globals.get("__name__")).startswith("jsii."):
+            found = frame
+        frame = frame.f_back
+    return found
+
+
+_APPS: dict[str, _Checks] = {}
+"""By :func:`reference` of the root. jsii itself keeps every object of a process for good."""
