@@ -1,4 +1,4 @@
-"""Write docs/monitoring.md from the exporter's queries and the alerts: ``python tools/monitoring_docs.py``."""
+"""Write docs/monitoring.md and docs/runbook.md from the exporter's queries and the alerts: ``python tools/monitoring_docs.py``."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres import monitoring
-from sos_constructs.postgres.alerts import GROUPS, Alert
+from sos_constructs.postgres.alerts import GROUPS, Alert, command
 
 import yaml
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 INTRODUCTION = """\
 # Monitoring
 
-<!-- Written by tools/monitoring_docs.py from sos_constructs/postgres/files/exporter-queries.yaml and sos_constructs/postgres/alerts.py. -->
+<!-- Written by tools/monitoring_docs.py from sos_constructs/postgres/files/exporter-queries.yaml and sos_constructs/postgres/alerts/. -->
 
 Every member serves metrics on three ports, whether a Prometheus is there or not:
 
@@ -44,7 +44,23 @@ ALERTS = """
 
 `critical` means: writes stop, or data is at risk, now. `warning`: within days. `info`: worth knowing when something else looks odd.
 Alerts about standbys are left out with one instance, `SosPostgresSyncStandbyMissing` also with `synchronous_mode="off"`.
-In the expressions the label matchers are left out."""
+In the expressions the label matchers are left out. Each name leads to its page of the [runbook](runbook.md), and so does the annotation
+`runbook_url` of the alert: `PrometheusOperator(runbooks="https://wiki.example/postgres")` says where your people read it.
+
+The chart makes no backups. With `archive_mode` on (`parameters=`), two alerts look at the archiver. `PrometheusOperator(backup_cronjob="postgres-backup")`
+names the CronJob, in the same namespace, that makes your backups, and adds an alert for one that has not succeeded for `backup_max_age`; it needs
+kube-state-metrics 2.5 or later, whose series keep their own label `namespace` (`honorLabels`, as in kube-prometheus-stack)."""
+
+RUNBOOK = """\
+# Runbook
+
+<!-- Written by tools/monitoring_docs.py from sos_constructs/postgres/alerts/. -->
+
+One section per alert: what it means, what to look at, what to do. The commands change nothing; they are for the reference chart (namespace
+`sos-app`, installation `postgres`). Put the pod that the alert names in the place of `postgres-0`; SQL about writes wants the primary,
+which `kubectl -n sos-app get pods -L role` shows. `patronictl` and `psql` inside a member need no options and no password.
+
+Two habits: look at all members before you touch one, and never delete a volume while fewer than two members have the newest data."""
 
 
 def page() -> str:
@@ -52,7 +68,19 @@ def page() -> str:
     version = monitoring.EXPORTER_IMAGE.rpartition(":")[2]
     parts = [INTRODUCTION.format(version=version, label=monitoring.CLUSTER_LABEL), *_table(("series", "type", "labels", "meaning"), _metrics()), ALERTS]
     for group, alerts in GROUPS.items():
-        parts += [f"\n### {group.capitalize()}\n", *_table(("alert", "severity", "when", "what it means", "first"), map(_alert, alerts))]
+        parts += [f"\n### {group.capitalize()}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
+    return "\n".join(parts) + "\n"
+
+
+def runbook() -> str:
+    """The whole runbook."""
+    parts = [RUNBOOK]
+    for group, alerts in GROUPS.items():
+        parts.append(f"\n## {group.capitalize()}")
+        for alert in alerts:
+            commands = "\n".join(map(command, alert.look))
+            due = "at once" if alert.lasting == "0m" else f"after {alert.lasting}"
+            parts += [f"\n### {alert.title}\n", f"{alert.severity}, {due}. {alert.description}\n", f"```console\n{commands}\n```\n", alert.act]
     return "\n".join(parts) + "\n"
 
 
@@ -67,8 +95,10 @@ def _metrics() -> Iterator[tuple[str, ...]]:
 
 
 def _alert(alert: Alert) -> tuple[str, ...]:
-    expr = alert.expr.replace("{$cluster}", "").replace("{$volumes}", "").replace("$members", "instances")
-    return f"`SosPostgres{alert.name}`", alert.severity, f"`{expr}` for {alert.lasting}", alert.description, alert.runbook
+    expr = alert.expr
+    for token, text in (("{$cluster}", ""), ("{$volumes}", ""), ("$cronjob", ""), ("$members", "instances"), ("$backup_age", "backup_max_age")):
+        expr = expr.replace(token, text)
+    return f"[`{alert.title}`](runbook.md#{alert.anchor})", alert.severity, f"`{expr}` for {alert.lasting}", alert.description
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -77,4 +107,5 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8", newline="\n")
+    (DOCS / "monitoring.md").write_text(page(), encoding="utf-8", newline="\n")
+    (DOCS / "runbook.md").write_text(runbook(), encoding="utf-8", newline="\n")

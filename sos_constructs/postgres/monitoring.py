@@ -6,6 +6,7 @@ the exporter's process and an ident map says which role that may be.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from importlib.resources import files
@@ -48,20 +49,37 @@ class PrometheusOperator:
     :param namespace: namespace of the Prometheus pods: the NetworkPolicy lets it in. Default ``monitoring``, as most charts suggest.
     :param labels: labels by which your Prometheus selects PodMonitors and rules, for instance ``{"release": "kube-prometheus-stack"}``.
         They are added to both objects. Default: none, as for a Prometheus that selects everything.
+    :param runbooks: where the alerts' annotation ``runbook_url`` leads, before ``#`` and the alert's name. Default: the page of this
+        project's repository. Give the address at which your people read it.
+    :param backup_cronjob: name of the CronJob, in the database's namespace, that makes your backups: adds ``SosPostgresBackupTooOld``. HaPostgres
+        makes none itself. Needs kube-state-metrics. Default: none.
+    :param backup_max_age: time since the CronJob's last success after which the alert is due, at least one hour. Default 26 hours: a
+        daily job, and two hours for it to run.
     """
 
     interval: timedelta = timedelta(seconds=30)
     namespace: str = "monitoring"
     labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    runbooks: str = "docs/runbook.md"
+    backup_cronjob: str | None = None
+    backup_max_age: timedelta = timedelta(hours=26)
 
     def check(self) -> None:
-        """Raise :class:`InvalidOption` for an interval, a namespace or a label that cannot work."""
+        """Raise :class:`InvalidOption` for an interval, a namespace, a label, an address, a CronJob or an age that cannot work."""
         seconds = self.interval.total_seconds()
         if seconds != int(seconds) or seconds < 5:
             raise InvalidOption("monitoring.interval", str(self.interval), "must be a whole number of seconds, at least 5: a scrape reads every database")
         rules.dns_label("monitoring.namespace", self.namespace)
         for key, value in self.labels.items():
             rules.label_pair(key, value)
+        if not re.fullmatch(r"[^\s#]+", self.runbooks):
+            raise InvalidOption(
+                "monitoring.runbooks", self.runbooks, "must be an address without spaces and '#', such as 'https://wiki.example/postgres-runbook'"
+            )
+        if self.backup_cronjob is not None:
+            rules.dns_subdomain("monitoring.backup_cronjob", self.backup_cronjob)
+        if self.backup_max_age < timedelta(hours=1):
+            raise InvalidOption("monitoring.backup_max_age", str(self.backup_max_age), "must be at least one hour: a job needs time to run")
 
 
 def exporter_config(spec: Spec) -> dict[str, Any]:
@@ -151,25 +169,37 @@ def prometheus_rule(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
     have = {"nothing"} | ({"standbys"} if spec.instances > 1 else set())
     if spec.instances > 1 and spec.synchronous_mode != "off":
         have.add("synchronous standbys")
+    if operator.backup_cronjob is not None:
+        have.add("a backup job")
     tokens = {
+        "$backup_age": str(int(operator.backup_max_age.total_seconds())),
+        "$cronjob": f'{{namespace="{spec.namespace}",cronjob="{operator.backup_cronjob}"}}',
         "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
         "$members": str(spec.instances),
         "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"data-{spec.name}-[0-9]+"',
     }
-    groups = [{"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens) for alert in alerts if alert.needs in have]} for group, alerts in GROUPS.items()]
+    groups = [
+        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, operator) for alert in alerts if alert.needs in have]}
+        for group, alerts in GROUPS.items()
+    ]
     return _custom("PrometheusRule", spec, operator, {"groups": groups})
 
 
-def _rule(alert: Alert, tokens: Mapping[str, str]) -> dict[str, Any]:
+def _rule(alert: Alert, tokens: Mapping[str, str], operator: PrometheusOperator) -> dict[str, Any]:
     expr = alert.expr
     for token, text in tokens.items():
         expr = expr.replace(token, text)
     return {
-        "alert": f"SosPostgres{alert.name}",
+        "alert": alert.title,
         "expr": expr,
         "for": alert.lasting,
         "labels": {"severity": alert.severity},
-        "annotations": {"description": alert.description, "runbook": alert.runbook, "summary": alert.summary},
+        "annotations": {
+            "description": alert.description,
+            "runbook": alert.act,
+            "runbook_url": f"{operator.runbooks}#{alert.anchor}",
+            "summary": alert.summary,
+        },
     }
 
 

@@ -16,6 +16,7 @@ import yaml
 from tests.cluster import chart, deploy, kube
 from tests.cluster.breakable import ROOT
 from tests.cluster.installation import Installation
+from tests.cluster.scrape import fetch
 
 SCRATCH = "sos-dry-run"
 UPSTREAM_CRDS = Path(os.environ.get("SOS_UPSTREAM_CRDS") or ROOT.parent / "shared" / "crds")
@@ -110,11 +111,6 @@ def test_an_owner_reaches_its_own_database_and_no_other(installation: Installati
     assert psql(installation, database, "-c", owner) == f"{database}|{database}|{database}"
     for other in set(DATABASES) - {database}:
         assert "permission denied for database" in psql(installation, database, "-d", other, "-c", "SELECT 1"), other
-
-
-def fetch(installation: Installation, pod: str, port: int) -> str:
-    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{port}/metrics', timeout=10).read().decode())"
-    return installation.exec(pod, "python3", "-c", script, seconds=20)
 
 
 def test_exporter_patroni_and_agent_serve_metrics(installation: Installation):

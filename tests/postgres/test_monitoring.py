@@ -139,6 +139,10 @@ def test_scrape_timeout_never_exceeds_the_interval() -> None:
         ({"interval": timedelta(seconds=7.5)}, "monitoring.interval='0:00:07.500000' must be"),
         ({"namespace": "Monitoring"}, "monitoring.namespace='Monitoring' must be a DNS-1123 label"),
         ({"labels": {"release": "a b"}}, "label release='a b'"),
+        ({"runbooks": "wiki page"}, "monitoring.runbooks='wiki page' must be an address without spaces and '#'"),
+        ({"runbooks": "https://wiki.example/#postgres"}, "monitoring.runbooks='https://wiki.example/#postgres' must be"),
+        ({"backup_cronjob": "Backup"}, "monitoring.backup_cronjob='Backup' must be"),
+        ({"backup_max_age": timedelta(minutes=59)}, "monitoring.backup_max_age='0:59:00' must be at least one hour"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:

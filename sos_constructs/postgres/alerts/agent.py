@@ -1,0 +1,43 @@
+"""The agent beside each member."""
+
+from __future__ import annotations
+
+from sos_constructs.postgres.alerts.alert import Alert
+
+_LOG = "kubectl -n sos-app logs postgres-0 -c agent --tail=20"
+
+AGENT = (
+    Alert(
+        name="AgentFailing",
+        expr="sos_agent_reconcile_success{$cluster} == 0",
+        lasting="10m",
+        severity="warning",
+        summary="The agent in {{ $labels.pod }} cannot finish {{ $labels.step }}",
+        description="The cluster goes on as it is, but declared databases, users, passwords or settings do not arrive.",
+        look=(_LOG, "patronictl list"),
+        act=(
+            "Each failure is one line with its reason: a Secret key that is missing, SQL that fails, a postgresql.conf that PostgreSQL does not take. Mend "
+            "that; the step is tried again by itself."
+        ),
+    ),
+    Alert(
+        name="AgentStuck",
+        expr="time() - max by (namespace, postgres_cluster, pod) (sos_agent_last_success_timestamp_seconds{$cluster}) > 900",
+        lasting="5m",
+        severity="warning",
+        summary="The agent in {{ $labels.pod }} has finished nothing for {{ $value | humanizeDuration }}",
+        description="It hangs or fails at everything. Nothing that is changed in ConfigMaps or Secrets arrives.",
+        look=(_LOG, "patronictl list"),
+        act="Its liveness probe restarts it when it hangs. If it stays: the log; deleting the pod restarts everything in it (a standby first).",
+    ),
+    Alert(
+        name="AgentDown",
+        expr="patroni_postgres_running{$cluster} == 1 unless on (namespace, pod) sos_agent_last_success_timestamp_seconds{$cluster}",
+        lasting="10m",
+        severity="warning",
+        summary="The agent in {{ $labels.pod }} is not there",
+        description="Its metrics are gone while the member runs. After a failure nobody mends this member or takes a dead primary out of the Service.",
+        look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
+        act="Restarting again and again: the log with --previous, its memory limit. Running: the NetworkPolicy and port 8009.",
+    ),
+)

@@ -1,0 +1,74 @@
+"""Every name that an alert looks at is sent by what runs, and every command of the runbook runs."""
+
+from __future__ import annotations
+
+import shlex
+
+from sos_constructs.postgres.alerts import GROUPS, Alert, command
+
+import pytest
+
+from tests import promql
+from tests.cluster import kube, scrape
+from tests.cluster.installation import Installation
+from tests.cluster.scrape import Samples
+
+ALERTS = [alert for alerts in GROUPS.values() for alert in alerts]
+ABSENT = {"kube_cronjob_status_last_successful_time": "kube-state-metrics, which this chart does not bring"}
+
+
+@pytest.fixture(scope="module")
+def seen(installation: Installation) -> Samples:
+    """Of all members and their nodes, together: the primary and the standbys send different series."""
+    installation.wait_healthy()
+    pages = [samples for sources in scrape.members(installation).values() for samples in sources.values()] + [scrape.kubelets(installation)]
+    labels: dict[str, set[frozenset[str]]] = {}
+    for page in pages:
+        for name, found in page.labels.items():
+            labels.setdefault(name, set()).update(found)
+    return Samples(labels, {name for page in pages for name in page.announced})
+
+
+def missing(seen: Samples, expr: str, *texts: str) -> list[str]:
+    """Series and labels that the expression names and nobody sends."""
+    faults = []
+    wanted = promql.labels(expr, *texts)
+    there = {name: frozenset().union(*seen.labels.get(name, set())) for name in promql.series(expr)}
+    for name in sorted(there.keys() - ABSENT.keys()):
+        if name not in seen.names:
+            faults.append(f"no series {name}")
+        elif name in seen.labels and (lacking := wanted.get(name, set()) - there[name]):
+            faults.append(f"{name} has no label {', '.join(sorted(lacking))}")
+    if not there.keys() & ABSENT.keys() and (nowhere := wanted[""] - set().union(*there.values())):
+        faults.append(f"no series of it has the label {', '.join(sorted(nowhere))}")
+    return faults
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_what_an_alert_looks_at_is_there(seen: Samples, alert: Alert):
+    assert promql.series(alert.expr)
+    assert missing(seen, alert.expr, alert.summary, alert.description) == []
+
+
+def test_every_member_sends_what_alerts_about_members_need(installation: Installation):
+    """An alert about one pod is worth nothing if only the first pod sends the series."""
+    primary = installation.wait_healthy()
+    wanted = {name for alert in ALERTS for name in promql.series(alert.expr) if name.startswith(("patroni_", "pg_", "sos_"))}
+    only_primary = {"sos_pg_sync_standbys"}
+    for pod, sources in scrape.members(installation).items():
+        names = set().union(*(samples.names for samples in sources.values()))
+        assert wanted - names <= (set() if pod == primary else only_primary), pod
+
+
+def test_the_check_itself_sees_what_is_missing(seen: Samples):
+    assert missing(seen, "patroni_master{$cluster} == 1") == ["no series patroni_master"]
+    assert missing(seen, 'sos_agent_reconcile_success{$cluster,phase="x"} == 0') == ["sos_agent_reconcile_success has no label phase"]
+    assert missing(seen, "sum by (slot) (sos_pg_slot_active{$cluster})") == ["no series of it has the label slot"]
+
+
+@pytest.mark.parametrize("line", sorted({command(look) for alert in ALERTS for look in alert.look}))
+def test_the_runbooks_commands_run(installation: Installation, line: str):
+    if "podmonitor" in line and kube.run("get", "crd", "podmonitors.monitoring.coreos.com").returncode:
+        pytest.skip("this cluster has no Prometheus operator")
+    done = kube.run(*shlex.split(line)[1:], seconds=60)
+    assert done.returncode == 0, done.stderr
