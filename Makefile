@@ -11,7 +11,7 @@ COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint golden graph imports lock cluster-test bench clean
+.PHONY: help synth test lint golden graph imports lock cluster-test bench model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubecon
 
 bench: $(VENV)/.test ## Measure start-up, cost per object and (with a cluster) the write gap per fault
 	@$(BIN)/python tools/bench.py
+
+model: $(VENV)/.test ## Walk every world of the fast failover's model, also with four and five members (minutes)
+	@$(BIN)/python -m tests.postgres.fast.search --deep
 
 lock: $(LOCK)/.installed ## Regenerate requirements/*.txt from *.in and pyproject.toml
 	$(COMPILE) $(LOCK_ARGS) --all-extras pyproject.toml requirements/build.in requirements/test.in -o requirements/test.txt

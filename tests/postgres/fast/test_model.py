@@ -1,0 +1,64 @@
+"""The protocol loses nothing however its steps interleave, and each of its rules is needed."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from tests.postgres.fast.model import Model
+from tests.postgres.fast.search import CONTROLS, DESIGNED, FIVE, check, labels, wander
+
+
+@pytest.mark.parametrize("model", DESIGNED.values(), ids=DESIGNED.keys())
+def test_as_designed_no_acknowledged_write_is_lost(model: Model):
+    states, path = check(model)
+    assert path is None, " · ".join(path or [])
+    assert states > 10_000, "so few states cannot hold every interleaving: is a step never taken?"
+
+
+@pytest.mark.parametrize("model", CONTROLS.values(), ids=CONTROLS.keys())
+def test_without_any_one_rule_a_write_is_lost(model: Model):
+    _, path = check(model)
+    assert path is not None
+    assert any("acknowledges" in step for step in path)
+    assert path[-1].endswith(("promotes", "acknowledges"))
+
+
+def test_every_step_is_taken_somewhere():
+    """A model in which a step can never happen proves little."""
+    taken = {"".join(part for part in label if not part.isdigit()).strip(" []") for label in labels(Model())}
+    assert taken >= {
+        "writes",
+        "acknowledges",
+        "receives from",
+        "begins a round",
+        "renews",
+        "ends its round",
+        "makes [] its voters",
+        "demotes itself",
+        "has evidence and cuts",
+        "flags",
+        "seals",
+        "releases",
+        "compares logs",
+        "acquires the lock",
+        "promotes",
+        "is pointed at",
+        "sees a renewal",
+        "finds the leader alive and withdraws",
+        "reconnects",
+        "falls",
+        "the lock of  ends by its ttl",
+    }
+
+
+WALKS = {"walks": 600, "steps": 80, "seed": 7}
+
+
+def test_five_members_on_random_walks():
+    """All their worlds take minutes: `make model`."""
+    assert wander(FIVE, **WALKS) is None
+
+
+def test_the_walks_are_long_enough_to_lose_something():
+    assert wander(evolve(FIVE, one_flag_is_enough=True), **WALKS) is not None
