@@ -11,7 +11,7 @@ COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint golden graph imports lock cluster-test bench model clean
+.PHONY: help synth test lint golden graph imports lock cluster-test bench chaos model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -47,7 +47,10 @@ cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubecon
 	@$(BIN)/python -m pytest -o addopts= --strict-config --strict-markers --import-mode=importlib -ra tests/cluster $(PYTEST_ARGS)
 
 bench: $(VENV)/.test ## Measure start-up, cost per object and (with a cluster) the write gap per fault
-	@$(BIN)/python tools/bench.py
+	@$(BIN)/python tools/bench.py $(BENCH_ARGS)
+
+chaos: $(VENV)/.test ## Random faults under load, with a checker, on a cluster whose nodes may be broken
+	@$(BIN)/python tools/chaos.py $(CHAOS_ARGS)
 
 model: $(VENV)/.test ## Walk every world of the fast failover's model, also with four and five members (minutes)
 	@$(BIN)/python -m tests.postgres.fast.search --deep

@@ -149,7 +149,14 @@ def publish(section: str, command: str, text: str) -> None:
     print(f"\n{TITLES[section]}\n\n{text}", flush=True)
 
 
-TITLES = {"startup": "Start-up", "objects": "Cost per object", "cluster": "Faults"}
+TITLES = {
+    "startup": "Start-up",
+    "objects": "Cost per object",
+    "cluster": "Faults",
+    "chaos": "Chaos",
+    "control": "Chaos, control without synchronous replication",
+    "settings": "Settings",
+}
 
 
 def main() -> None:

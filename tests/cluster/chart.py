@@ -80,6 +80,11 @@ def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, 
     return _synth_last(chart, 2)
 
 
+def ledger_env(namespace: str, image: ImageProfile, database: str = LEDGER_DATABASE) -> list[dict[str, Any]]:
+    """The environment of a workload that writes, as its container's manifest has it."""
+    return _client_chart(namespace, image)[1].database(database).libpq_env()
+
+
 def _client_chart(namespace: str, image: ImageProfile) -> tuple[cdk8s.Chart, HaPostgres]:
     chart = cdk8s.Chart(cdk8s.Testing.app(), "client", namespace=namespace, disable_resource_name_hashes=True)
     return chart, HaPostgres(chart, "postgres", credentials=credentials(), image=image)

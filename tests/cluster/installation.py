@@ -23,6 +23,8 @@ class Installation:
     image: ImageProfile
     instances: int = 3
     name: str = "postgres"
+    sync_state: str = "quorum"
+    """What pg_stat_replication says of a standby that is as it should be."""
 
     @property
     def pod_names(self) -> list[str]:
@@ -78,7 +80,7 @@ class Installation:
         if any(member["state"] != "streaming" or member["timeline"] != leaders[0]["timeline"] for member in others):
             return f"not everybody streams: {states}"
         rows = self.sql(leaders[0]["name"], "SELECT application_name, state, sync_state FROM pg_stat_replication ORDER BY 1")
-        if rows != [[member["name"], "streaming", "quorum"] for member in sorted(others, key=lambda member: str(member["name"]))]:
+        if rows != [[member["name"], "streaming", self.sync_state] for member in sorted(others, key=lambda member: str(member["name"]))]:
             return f"pg_stat_replication: {rows}"
         return ""
 

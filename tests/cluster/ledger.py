@@ -124,14 +124,15 @@ class Book:
 class Session:
     """One psql, spoken to through pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        environment = dict(os.environ) if environment is None else environment
         self.psql = subprocess.Popen(
-            [os.environ.get("LEDGER_PSQL", "psql"), "-XqAt", "-F", " ", "-v", "ON_ERROR_STOP=1"],
+            [environment.get("LEDGER_PSQL", "psql"), "-XqAt", "-F", " ", "-v", "ON_ERROR_STOP=1"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "LC_ALL": "C"},
+            env={**environment, "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), "LC_ALL": "C"},
         )
 
     def ask(self, sql: str) -> str:

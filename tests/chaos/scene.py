@@ -1,0 +1,90 @@
+"""What a fault finds: who leads, who follows, the tool that breaks things, and ways to wait. Everything random comes from the round's seed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from random import Random
+
+import attrs
+
+from tests.chaos.workload import Workload
+from tests.cluster import kube
+from tests.cluster.breakable import Breakable
+from tests.cluster.installation import Installation
+
+FAILOVER_AT_MOST = 45.0
+"""A fault that should move the primary is not held longer than this, whether or not it did."""
+UNDO_SECONDS = 60.0
+
+
+@attrs.define(kw_only=True)
+class Scene:
+    """One round's cast."""
+
+    installation: Installation
+    tool: Breakable
+    workload: Workload
+    random: Random
+    primary: str
+    target: str = ""
+    """Who was hit, for the report."""
+    undo: ExitStack = attrs.field(factory=ExitStack)
+    term: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.term = self.workload.term()
+
+    @property
+    def standbys(self) -> list[str]:
+        return [pod for pod in self.installation.pod_names if pod != self.primary]
+
+    def hit(self, role: str) -> str:
+        """The primary or one of the standbys."""
+        self.target = self.primary if role == "primary" else self.random.choice(self.standbys)
+        return self.target
+
+    def node(self, pod: str) -> str:
+        return self.installation.node_of(pod)
+
+    def finally_do(self, *verb: str) -> None:
+        """Undo at the end of the fault, tried again for a while: a node that is just being cut down may refuse for a moment."""
+        self.undo.callback(lambda: kube.poll(f"tool: {' '.join(verb)}", lambda: self._try(*verb), UNDO_SECONDS))
+
+    def break_then_heal(self, verb: str, node: str) -> None:
+        """`crash` or `cut`, and `heal` at the end."""
+        self.finally_do("heal", node)
+        self.tool.do(verb, node)
+
+    def part(self, node: str, *others: str) -> None:
+        """The node and these no longer hear each other until the end."""
+        self.finally_do("mend")
+        for other in others:
+            self.tool.do("part", node, other)
+
+    def freeze(self, target: str) -> None:
+        """A node or a pod, until the end."""
+        self.finally_do("thaw", target)
+        self.tool.do("freeze", target)
+
+    def seconds(self, least: float, most: float) -> float:
+        """A length of time of this round."""
+        return round(self.random.uniform(least, most), 1)
+
+    def hold(self, seconds: float) -> None:
+        """The fault lasts."""
+        time.sleep(seconds)
+
+    def outlast(self) -> None:
+        """The fault lasts until a successor has acknowledged a row, and a little longer."""
+        extra, until = self.seconds(0, 4), self.workload.now() + FAILOVER_AT_MOST
+        while self.workload.term() <= self.term and self.workload.now() < until:
+            time.sleep(0.1)
+        time.sleep(extra)
+
+    def _try(self, *verb: str) -> bool:
+        try:
+            self.tool.do(*verb)
+        except OSError as error:
+            raise AssertionError(str(error)) from None
+        return True

@@ -1,0 +1,125 @@
+"""What `make chaos` runs: rounds of random faults on a deployment of its own, under load, with a checker. Needs a cluster whose nodes may be broken.
+
+Every round has a seed, which decides fault, target and duration: `--seed N --rounds 1` plays round N again. Records go into a file, a line each;
+a seed that this code has already played is not played again, so an interrupted run goes on where it stopped. A round that breaks a promise leaves
+logs in a folder. Exit code 1 when any round of the run was red (with --control: when no row was lost).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "chaos"
+sys.path.insert(0, str(ROOT))
+
+import attrs  # noqa: E402
+
+from tests.chaos import evidence, faults, report, rounds  # noqa: E402  # the repository is no installed package
+from tests.chaos.access import Addresses, environment  # noqa: E402
+from tests.cluster import breakable, chart, deploy, kube  # noqa: E402
+from tests.cluster.breakable import Breakable  # noqa: E402
+from tools import bench  # noqa: E402
+
+PAUSE_AFTER_TROUBLE = 600.0
+
+
+def main() -> int:
+    """Play, report, and say whether all was well."""
+    arguments = _arguments()
+    os.environ["PATH"] += os.pathsep + str(breakable.HOME / "bin")
+    tool = breakable.find()
+    if isinstance(tool, str):
+        sys.exit(f"chaos needs a cluster whose nodes may be broken: {tool}")
+    manifests = chart.reference(**({"synchronous_mode": "off"} if arguments.control else {}))
+    code = hashlib.sha256(kube.documents(manifests).encode()).hexdigest()[:12]
+    file = arguments.results / ("control.jsonl" if arguments.control else "results.jsonl")
+    kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if arguments.only in fault.name)
+    installation = attrs.evolve(deploy.installed(), sync_state="async" if arguments.control else "quorum")
+    if not arguments.reuse:
+        fresh(tool, manifests)
+    installation.wait_healthy(rounds.PATIENCE)
+    stage = rounds.Stage(
+        installation=installation,
+        tool=tool,
+        addresses=Addresses(installation),
+        environment=environment(installation),
+        database=chart.LEDGER_DATABASE,
+        budget=arguments.budget,
+        tolerated=tuple(arguments.tolerate.split(",")) if arguments.tolerate else (),
+    )
+    try:
+        run(stage, arguments, kinds, code, file)
+    finally:
+        stage.addresses.close()
+    records = report.load(file, code)
+    text = f"{report.table(records)}\n\n{note(records)}"
+    print(f"\n{text}", flush=True)
+    if arguments.publish:
+        bench.publish("control" if arguments.control else "chaos", shlex.join(["python", "tools/chaos.py", *sys.argv[1:]]), text)
+    mine = [record for record in records if arguments.seed <= record["seed"] < arguments.seed + arguments.rounds]
+    if arguments.control:
+        return int(not any(record["lost"] for record in mine))
+    return int(any(record["failures"] for record in mine))
+
+
+def fresh(tool: Breakable, manifests: list[dict[str, Any]]) -> None:
+    """Our own deployment, in place of one that an earlier run left."""
+    deploy.remove(chart.NAMESPACE, tool)
+    tool.recycle_volumes()
+    deploy.create_namespace(chart.NAMESPACE)
+    deploy.generate_secrets()
+    kube.apply(manifests)
+
+
+def run(stage: rounds.Stage, arguments: argparse.Namespace, kinds: tuple[faults.Fault, ...], code: str, file: Path) -> None:
+    """Every seed that has no record yet."""
+    done = {record["seed"] for record in report.load(file, code)}
+    print(f"code {code}, seeds {arguments.seed} to {arguments.seed + arguments.rounds - 1}, {len(done)} played before; records: {file}", flush=True)
+    for seed in range(arguments.seed, arguments.seed + arguments.rounds):
+        if seed in done:
+            continue
+        record, history = rounds.play(stage, seed, faults.chosen(seed, kinds))
+        record["code"] = code
+        report.append(file, record)
+        print(report.line(record), flush=True)
+        if record["failures"]:
+            evidence.collect(file.parent / f"{code}-{seed}", stage.installation, record, history)
+            if arguments.stop:
+                return
+            stage.installation.wait_healthy(PAUSE_AFTER_TROUBLE)
+
+
+def note(records: list[dict[str, Any]]) -> str:
+    """How to read the table."""
+    seeds = [record["seed"] for record in records]
+    return (
+        f"{len(records)} rounds, seeds {min(seeds, default=0)} to {max(seeds, default=0)}, on one machine that others used too. Three writers, a reader and "
+        "fresh connections every 0.4 s through `postgres-service`, each with 2 s to connect and 3 s for an answer. A gap is the longest time without "
+        "an acknowledged row; recovered means that all members stream, fresh connections write and every agent's steps succeed, counted from the fault's end."
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="of the first round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=29, help="one seed each (default: %(default)s, each fault once)")
+    parser.add_argument("--only", default="", help="only faults whose name has this in it")
+    parser.add_argument("--reuse", action="store_true", help="use the reference app that is deployed, instead of a new one")
+    parser.add_argument("--stop", action="store_true", help="end at the first red round, and leave everything as it is")
+    parser.add_argument("--budget", type=float, default=60, help="seconds within which all must have recovered (default: %(default)s)")
+    parser.add_argument("--tolerate", default="", help="kinds of violations that do not make a round red, with commas: stale,phantom")
+    parser.add_argument("--control", action="store_true", help="asynchronous replication: rows must be lost, or the checker is blind")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and logs (default: build/chaos)")
+    parser.add_argument("--publish", action="store_true", help="write the table into docs/benchmarks.md")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
