@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .log import log
 
 
 class Metrics:
@@ -63,6 +66,12 @@ class Server(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "agent", self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing when whoever asked is gone: a probe that has given up is the normal thing on a busy node, not a page of traceback per second."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            log("error", "agent", f"answering a request: unexpected {type(error).__name__}")
 
 
 def serve(metrics: Metrics, port: int, stale_after: float) -> ThreadingHTTPServer:

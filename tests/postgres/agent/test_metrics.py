@@ -96,3 +96,21 @@ def test_health_is_lost_when_the_loop_stands_still(url: tuple[Metrics, str], mon
     assert get(f"{address}/health")[0] == 503
     metrics.round()
     assert get(f"{address}/health")[0] == 200
+
+
+@pytest.mark.parametrize(("error", "said"), [(BrokenPipeError(), ""), (ConnectionResetError(), ""), (ValueError("s3cret"), "unexpected ValueError")])
+def test_a_probe_that_gave_up_is_no_event(url: tuple[Metrics, str], capsys: pytest.CaptureFixture[str], error: Exception, said: str):
+    """The standard library would print a traceback for each."""
+    server = serve(url[0], 0, stale_after=300)
+    try:
+        raise error
+    except Exception:
+        server.handle_error(None, None)
+    finally:
+        server.shutdown()
+        server.server_close()
+    out, err = capsys.readouterr()
+    assert said in out
+    assert len(out.splitlines()) == (1 if said else 0)
+    assert "s3cret" not in out
+    assert err == ""
