@@ -26,6 +26,7 @@ from tests.chaos import evidence, faults, report, rounds  # noqa: E402  # the re
 from tests.chaos.access import Addresses, environment  # noqa: E402
 from tests.chaos.history import Write  # noqa: E402
 from tests.cluster import breakable, chart, deploy, kube  # noqa: E402
+from tests.cluster import faults as drills  # noqa: E402
 from tests.cluster.breakable import Breakable  # noqa: E402
 from tools import bench  # noqa: E402
 
@@ -45,7 +46,10 @@ def main() -> int:
     file = arguments.results / ("control.jsonl" if arguments.control else "results.jsonl")
     kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if arguments.only in fault.name)
     installation = attrs.evolve(deploy.installed(), sync_state="async" if arguments.control else "quorum")
-    if not arguments.reuse:
+    if arguments.reuse:
+        kube.apply(manifests)  # the records are kept under the code of this chart
+        drills.wait_rollout(installation)
+    else:
         fresh(tool, manifests)
     installation.wait_healthy(rounds.PATIENCE)
     stage = rounds.Stage(
@@ -130,7 +134,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=29, help="one seed each (default: %(default)s, each fault once)")
     parser.add_argument("--only", default="", help="only faults whose name has this in it")
-    parser.add_argument("--reuse", action="store_true", help="use the reference app that is deployed, instead of a new one")
+    parser.add_argument("--reuse", action="store_true", help="apply the chart to what is deployed, instead of deploying anew")
     parser.add_argument("--stop", action="store_true", help="end at the first red round, and leave everything as it is")
     parser.add_argument("--budget", type=float, default=60, help="seconds within which all must have recovered (default: %(default)s)")
     parser.add_argument("--tolerate", default="", help="kinds of violations that do not make a round red, with commas: stale,phantom")
