@@ -1,4 +1,4 @@
-"""What `make bench` runs: start-up against an empty cdk8s app, cost per object, and with --cluster the write gap of every fault.
+"""What `make bench` runs: start-up against an empty cdk8s app, cost per object; with --cluster the write gap of every fault, with --pgbench the settings.
 
 Figures go into docs/benchmarks.md, between markers; what was not measured this time stays as it is. --cluster breaks members, and nodes
 where a breakable cluster is known, of the reference app on the cluster of the current kubeconfig.
@@ -155,7 +155,7 @@ TITLES = {
     "cluster": "Faults",
     "chaos": "Chaos",
     "control": "Chaos, control without synchronous replication",
-    "settings": "Settings",
+    "settings": "PostgreSQL settings",
 }
 
 
@@ -164,13 +164,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start-ups", type=int, default=10, help="rounds of start-ups (default: %(default)s)")
     parser.add_argument("--cluster", action="store_true", help="break the reference app on the current cluster, and measure nothing else")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of every fault (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of every fault, or of pgbench, which takes at least 5 (default: %(default)s)")
     parser.add_argument("--only", default="", help="regular expression: only these faults")
+    parser.add_argument("--pgbench", action="store_true", help="compare the settings with PostgreSQL's own and the requirement's, and measure nothing else")
+    parser.add_argument("--seconds", type=int, default=60, help="of one server's turn under pgbench (default: %(default)s)")
+    parser.add_argument("--scale", type=int, default=50, help="pgbench's: 50 is 750 MB for each server (default: %(default)s)")
     arguments = parser.parse_args()
     command = shlex.join(["python", "tools/bench.py", *sys.argv[1:]])
     sys.path.insert(0, str(ROOT))
     if arguments.cluster:
         publish("cluster", command, cluster(arguments.rounds, arguments.only))
+        return
+    if arguments.pgbench:
+        from tools import settings_bench
+
+        publish("settings", command, settings_bench.measure(max(arguments.rounds, 5), arguments.seconds, arguments.scale))
         return
     publish("startup", command, startup(arguments.start_ups))
     publish("objects", command, objects())

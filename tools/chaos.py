@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ UNPLAYED_AT_MOST = 5
 def main() -> int:
     """Play, report, and say whether all was well."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: what a fault has broken is mended first
     os.environ["PATH"] += os.pathsep + str(breakable.HOME / "bin")
     tool = breakable.find()
     if isinstance(tool, str):
