@@ -118,7 +118,7 @@ def servers(scale: int) -> Iterator[dict[str, Postgres]]:
 def pgbench(server: Postgres, *options: str) -> str:
     """Run pgbench to its end."""
     command = [str(server.bin_dir / "pgbench"), "-h", str(server.socket_dir), "-U", "postgres", *options, "postgres"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=server.data_dir.parent, **server.as_user)
+    done: subprocess.CompletedProcess[str] = subprocess.run(command, capture_output=True, text=True, check=False, cwd=server.data_dir.parent, **server.as_user)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
     return done.stdout
