@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -26,21 +28,37 @@ def psql() -> str:
 
 
 def environment(installation: Installation) -> dict[str, str]:
-    """What `libpq_env` gives a workload, with the Secret's values and, since this machine does not ask the cluster's DNS, the Service's address."""
+    """What `libpq_env` gives a workload, and what a kubelet and the cluster's DNS would add: values of Secrets, the CA's file, an address."""
     values = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LEDGER_PSQL": psql()}
-    for variable in chart.ledger_env(installation.namespace, installation.image):
+    handle = chart.database_handle(installation.namespace, installation.image)
+    for variable in handle.libpq_env():
         values[variable["name"]] = _value(installation, variable)
+    if "PGSSLROOTCERT" in values:
+        authority: Any = handle
+        values["PGSSLROOTCERT"] = _file(_secret(installation, authority.ca.secret, Path(values["PGSSLROOTCERT"]).name))
     service, _, _ = values["PGHOST"].partition(".")
     values["PGHOSTADDR"] = str(kube.get("service", service, "-n", installation.namespace)["spec"]["clusterIP"])
     return values
+
+
+def _file(text: str) -> str:
+    """A file that lives as long as this process."""
+    descriptor, path = tempfile.mkstemp(prefix="sos-chaos-")
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+    atexit.register(Path(path).unlink)
+    return path
+
+
+def _secret(installation: Installation, name: str, key: str) -> str:
+    return base64.b64decode(kube.get("secret", name, "-n", installation.namespace)["data"][key]).decode()
 
 
 def _value(installation: Installation, variable: dict[str, Any]) -> str:
     if "value" in variable:
         return str(variable["value"])
     reference = variable["valueFrom"]["secretKeyRef"]
-    secret = kube.get("secret", reference["name"], "-n", installation.namespace)
-    return base64.b64decode(secret["data"][reference["key"]]).decode()
+    return _secret(installation, reference["name"], reference["key"])
 
 
 class Addresses:

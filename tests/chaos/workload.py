@@ -27,7 +27,7 @@ LATELY = 1.5
 SLOW_TO_CREATE = 60.0
 
 CREATE = "CREATE TABLE IF NOT EXISTS chaos (run text, writer int, seq bigint, PRIMARY KEY (run, writer, seq));"
-WHERE = "host(inet_server_addr()), CASE WHEN pg_is_in_recovery() THEN 'none' ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END"
+WHERE = "coalesce(host(inet_server_addr()), 'local'), CASE WHEN pg_is_in_recovery() THEN 'none' ELSE pg_walfile_name(pg_current_wal_insert_lsn()) END"
 
 
 class Workload:

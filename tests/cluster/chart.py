@@ -8,6 +8,7 @@ from unittest import mock
 
 from sos_constructs import OFFICIAL, HaPostgres, ImageProfile, SecretHandle, SosNamespace, SosSecrets
 from sos_constructs.emit import emit
+from sos_constructs.postgres.handles import DatabaseHandle
 
 import cdk8s
 
@@ -80,9 +81,9 @@ def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, 
     return _synth_last(chart, 2)
 
 
-def ledger_env(namespace: str, image: ImageProfile, database: str = LEDGER_DATABASE) -> list[dict[str, Any]]:
-    """The environment of a workload that writes, as its container's manifest has it."""
-    return _client_chart(namespace, image)[1].database(database).libpq_env()
+def database_handle(namespace: str, image: ImageProfile, database: str = LEDGER_DATABASE) -> DatabaseHandle:
+    """What a workload gets from the construct."""
+    return _client_chart(namespace, image)[1].database(database)
 
 
 def _client_chart(namespace: str, image: ImageProfile) -> tuple[cdk8s.Chart, HaPostgres]:
