@@ -29,6 +29,7 @@ PINNED = [
     "DatabaseHandle",
     "ExistingSecrets",
     "ExternalSecrets",
+    "FastFailover",
     "GcpSecretManager",
     "HaPostgres",
     "ImageProfile",

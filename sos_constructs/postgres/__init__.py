@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sos_constructs.postgres.construct import HaPostgres, manifests
+from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.spec import DATABASES, OFFICIAL, SPILO, Database, ImageProfile, PatroniTiming, Resources
@@ -13,6 +14,7 @@ __all__ = [
     "SPILO",
     "Database",
     "DatabaseHandle",
+    "FastFailover",
     "HaPostgres",
     "ImageProfile",
     "PatroniTiming",

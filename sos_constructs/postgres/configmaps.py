@@ -6,8 +6,8 @@ import json
 from importlib import resources
 from typing import Any
 
+from sos_constructs.postgres import failover, patroni, tuning
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres import patroni, tuning
 from sos_constructs.postgres.spec import Database, Spec
 
 _AGENT = resources.files("sos_constructs.postgres").joinpath("agent")
@@ -23,6 +23,7 @@ def config(spec: Spec) -> dict[str, Any]:
             "passwd": passwd(spec),
             "patroni.json": _json(patroni.local(spec)),
             "postgresql.conf": tuning.postgresql_conf(spec),
+            **failover.mounted(spec),
         },
     )
 

@@ -11,6 +11,7 @@ from sos_constructs.foundation import PRIORITY_HIGH
 from sos_constructs.postgres import configmaps, network, rbac, services
 from sos_constructs.postgres import monitoring as metrics
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
@@ -69,6 +70,8 @@ class HaPostgres(Construct):
     :param synchronous_mode_strict: ``True`` stops writes instead of going on alone.
     :param priority_class_name: default ``sos-app-high``, from ``SosNamespace``. ``None`` for none.
     :param monitoring: ``PrometheusOperator()`` adds PodMonitor and PrometheusRule; their CRDs must be in the cluster.
+    :param failover: ``FastFailover()`` replaces a crashed primary in about ten seconds; needs strict synchronous mode and three instances.
+        Default: Patroni alone, about twenty.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
@@ -94,6 +97,7 @@ class HaPostgres(Construct):
         synchronous_mode_strict: bool = False,
         priority_class_name: str | None = PRIORITY_HIGH,
         monitoring: PrometheusOperator | None = None,
+        failover: FastFailover | None = None,
     ) -> None:
         with located(scope, id):
             spec = Spec(
@@ -114,6 +118,7 @@ class HaPostgres(Construct):
                 synchronous_mode_strict=synchronous_mode_strict,
                 priority_class_name=priority_class_name,
                 monitoring=monitoring,
+                failover=failover,
             ).check()
             objects = manifests(spec)
         super().__init__(scope, id)

@@ -10,6 +10,8 @@ from typing import Literal
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres import failover
+from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
 from sos_constructs.postgres.settings import check_parameters
@@ -189,6 +191,7 @@ class Spec:
     synchronous_mode_strict: bool
     priority_class_name: str | None
     monitoring: PrometheusOperator | None
+    failover: FastFailover | None = None
 
     @property
     def names(self) -> Names:
@@ -217,6 +220,7 @@ class Spec:
         if self.synchronous_mode not in ("quorum", "on", "off"):
             raise InvalidOption("synchronous_mode", self.synchronous_mode, "must be 'quorum', 'on' or 'off'")
         self.timing.check()
+        failover.check(self)
         if self.monitoring is not None:
             self.monitoring.check()
         self.resources.check("resources")

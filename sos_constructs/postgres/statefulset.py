@@ -174,7 +174,9 @@ def agent(spec: Spec) -> dict[str, Any]:
 
 def render(spec: Spec) -> dict[str, Any]:
     """The init container: writes Patroni's configuration, or says in one line which Secret key is missing."""
-    return _agent_container(spec, "render", "render", terminationMessagePolicy="FallbackToLogsOnError")
+    # with the fast failover it also asks the API server what this member has promised to the others
+    token = [_mount("token", n.TOKEN_DIR, read_only=True)] if spec.failover is not None else []
+    return _agent_container(spec, "render", "render", *token, terminationMessagePolicy="FallbackToLogsOnError")
 
 
 def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], **extra: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 
+from sos_constructs.postgres.failover import LIBRARY_PATH, PRELOADED
 from sos_constructs.postgres.names import SOCKET_DIR
 from sos_constructs.postgres.settings import SHARED, check_parameters, needs_restart
 from sos_constructs.postgres.spec import Spec
@@ -34,6 +35,8 @@ def settings(spec: Spec) -> dict[str, list[Setting]]:
     for rows in groups.values():
         rows[:] = [Setting(s.name, overrides[s.name], "option parameters") if s.name in overrides else s for s in rows]
     rest = [Setting(name, value, "option parameters") for name, value in sorted(overrides.items()) if name not in ours]
+    if spec.failover is not None:
+        groups["Fast failover"] = [Setting(LIBRARY_PATH, PRELOADED, "where the agent keeps WAL receivers from starting while it must")]
     return groups | ({"Set by the option parameters": rest} if rest else {})
 
 

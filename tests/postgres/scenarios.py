@@ -1,11 +1,11 @@
-"""The three installations whose YAML is reviewed: tests/snapshots/postgres/."""
+"""The installations whose YAML is reviewed: tests/snapshots/postgres/."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs import OFFICIAL, Database, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle, SosSecrets
+from sos_constructs import OFFICIAL, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle, SosSecrets
 
 import cdk8s
 from attrs import evolve
@@ -47,7 +47,10 @@ EVERYTHING: dict[str, Any] = {
 }
 """Every option another than its default."""
 
-SCENARIOS: dict[str, dict[str, Any]] = {"default": {}, "minimal": MINIMAL, "everything": EVERYTHING}
+FAST: dict[str, Any] = {"failover": FastFailover(detect=timedelta(seconds=7)), "synchronous_mode_strict": True}
+"""The one option that needs another's default."""
+
+SCENARIOS: dict[str, dict[str, Any]] = {"default": {}, "minimal": MINIMAL, "everything": EVERYTHING, "fast": FAST}
 
 
 def credentials(chart: cdk8s.Chart) -> SecretHandle:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs import OFFICIAL, SPILO, Database, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle
+from sos_constructs import OFFICIAL, SPILO, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle
 from sos_constructs.postgres import manifests
 
 import cdk8s
@@ -65,6 +65,7 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "synchronous_mode_strict": st.booleans(),
     "priority_class_name": st.none() | words,
     "monitoring": st.none() | operators,
+    "failover": st.none() | st.builds(FastFailover, detect=seconds),
 }
 
 

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import Golden
 from tests.postgres.example import spec
-from tests.postgres.scenarios import EVERYTHING, SCENARIOS, install
+from tests.postgres.scenarios import EVERYTHING, FAST, SCENARIOS, install
 
 
 def kinds(objects: list[dict[str, Any]]) -> list[str]:
@@ -92,8 +92,9 @@ def test_reviewed_yaml(scenario: str, golden: Golden):
 def test_everything_is_every_option():
     parameters = inspect.signature(HaPostgres.__init__).parameters
     options = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY and name != "credentials"}
-    assert EVERYTHING.keys() == options.keys()
-    assert [name for name, default in options.items() if EVERYTHING[name] == default] == []
+    every = EVERYTHING | {"failover": FAST["failover"]}
+    assert every.keys() == options.keys()
+    assert [name for name, default in options.items() if every[name] == default] == []
 
 
 @pytest.mark.parametrize(

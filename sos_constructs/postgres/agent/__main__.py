@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from . import fast_watch
 from .files import Declared, DeclaredError
 from .guard import Guard, NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
@@ -59,6 +60,7 @@ def main(arguments: list[str]) -> int:
         except DeclaredError as error:
             log("error", "render", str(error))
             return 1
+        fast_watch.keep_promise(member, TOKEN_DIR)
         return 0
     if arguments == ["run"]:
         run(member, int(os.environ["SOS_AGENT_PORT"]))
@@ -77,6 +79,7 @@ def run(member: Member, port: int) -> None:
     metrics = Metrics()
     serve(metrics, port, stale_after=STANDSTILL)
     threading.Thread(target=watch_cluster, args=(member, metrics), daemon=True).start()
+    threading.Thread(target=fast_watch.watch_leader, args=(member, metrics, TOKEN_DIR), daemon=True).start()
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
     runners.append(Runner("store", partial(reconcile_store, settled=Settled()), resync=INTERVAL))

@@ -41,6 +41,16 @@ class Kube:
         found: dict[str, str] = self._call("GET", f"configmaps/{config_map}").get("metadata", {}).get("annotations", {})
         return found
 
+    def metadata(self, path: str) -> dict[str, Any]:
+        """Metadata of one object, such as ``configmaps/name``, read now."""
+        found: dict[str, Any] = self._call("GET", path).get("metadata", {})
+        return found
+
+    def annotate(self, path: str, version: str, annotations: Mapping[str, str | None]) -> None:
+        """Change annotations of the object as it was read; raises :class:`Conflict` when it has changed since. None removes one."""
+        change = {"metadata": {"annotations": dict(annotations), "resourceVersion": version}}
+        self._call("PATCH", path, change, "application/merge-patch+json")
+
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         """Metadata of the pods that carry all the labels."""
         selector = urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))

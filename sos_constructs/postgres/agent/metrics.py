@@ -20,6 +20,7 @@ class Metrics:
         self._success: dict[str, int] = {}
         self._last: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._failover: dict[str, int] = {}
         self._round = time.monotonic()
 
     def record(self, step: str, success: bool) -> None:
@@ -31,6 +32,11 @@ class Metrics:
                 self._last[step] = time.time()
             else:
                 self._failures[step] += 1
+
+    def failover(self, step: str) -> None:
+        """Count one step of the fast failover."""
+        with self._lock:
+            self._failover[step] = self._failover.get(step, 0) + 1
 
     def round(self) -> None:
         """Note that the loop went round."""
@@ -47,6 +53,7 @@ class Metrics:
                 ("sos_agent_reconcile_success", "gauge", "Whether the step's last run succeeded.", self._success),
                 ("sos_agent_last_success_timestamp_seconds", "gauge", "When the step last succeeded.", self._last),
                 ("sos_agent_reconcile_failures_total", "counter", "Failed runs of the step.", self._failures),
+                ("sos_agent_failover_steps_total", "counter", "Steps of the fast failover that this agent took.", self._failover),
             )
             lines: list[str] = []
             for name, kind, meaning, values in families:

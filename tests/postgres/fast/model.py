@@ -39,7 +39,9 @@ class Member(NamedTuple):
     fresh: bool = False
     """As a primary: the sync object is still the one with which this round of Patroni's loop began."""
     confirmers: int = 0
-    """As a primary: who may confirm a commit (bits), any one of them: synchronous_standby_names."""
+    """As a primary: who may confirm a commit (bits): synchronous_standby_names."""
+    enough: int = 0
+    """As a primary: how many of them must."""
 
 
 class World(NamedTuple):
@@ -78,7 +80,7 @@ class Model:
 
     def start(self) -> World:
         voters = (1 << (self.members - self.late)) - 2
-        return World(0, False, 0, voters, 0, 0, (Member(role=PRIMARY, confirmers=voters), *[Member()] * (self.members - 1)))
+        return World(0, False, 0, voters, 0, 0, (Member(role=PRIMARY, confirmers=voters, enough=1), *[Member()] * (self.members - 1)))
 
     def steps(self, w: World) -> Iterator[Step]:
         for i, member in enumerate(w.members):
@@ -100,7 +102,7 @@ class Model:
         if w.writes < self.writes:
             yield f"{i} writes", put(w._replace(writes=w.writes + 1), i, log=(*me.log, w.writes))
         own = me.log.index(-1 - i) if -1 - i in me.log else 0
-        confirmed = max(shared(me.log, w.members[j].log) for j in bits(me.confirmers)) if me.confirmers else len(me.log)
+        confirmed = [len(me.log), *sorted((shared(me.log, w.members[j].log) for j in bits(me.confirmers)), reverse=True), 0, 0][me.enough]
         acknowledged = w.acknowledged | as_bits(entry for entry in me.log[own:confirmed] if entry >= 0)
         if acknowledged != w.acknowledged:
             yield f"{i} acknowledges", w._replace(acknowledged=acknowledged)
@@ -131,12 +133,12 @@ class Model:
             # Patroni counts a standby only once it has what the primary had; with one confirmation per commit, one of them must.
             if me.fresh and (w.voters, w.sync_leader) != (streaming, i) and any(w.members[j].log == me.log for j in bits(streaming)):
                 changed = sealed(w._replace(sync_leader=i, voters=streaming))
-                yield f"{i} makes {bits(streaming)} its voters", put(changed, i, loop=TOP, confirmers=streaming)
+                yield f"{i} makes {bits(streaming)} its voters", put(changed, i, loop=TOP, confirmers=streaming, enough=1)
             if self.asynchronous_fallback and not streaming:
-                yield f"{i} goes on alone", put(w, i, loop=TOP, fresh=False, confirmers=0)
+                yield f"{i} goes on alone", put(w, i, loop=TOP, fresh=False, enough=0)
 
     def election(self, w: World, i: int) -> Iterator[Step]:
-        me, everybody = w.members[i], (1 << self.members) - 1
+        me = w.members[i]
         if w.holder not in (i, me.source):
             yield f"{i} is pointed at {w.holder}", put(w, i, source=w.holder)
         if (
@@ -146,7 +148,9 @@ class Model:
         elif me.election == COMPARED:
             yield f"{i} acquires the lock", put(self.renewed(w, i), i, election=WON)
         elif me.election == WON:
-            yield f"{i} promotes", put(w, i, **NOTHING | {"role": PRIMARY, "log": (*me.log, -1 - i), "confirmers": everybody - (1 << i)})
+            known = w.voters | 1 << w.sync_leader  # Patroni: any one of those that the sync object names; as an outsider, any two
+            first = {"confirmers": known & ~(1 << i), "enough": 1 if known >> i & 1 else 2}
+            yield f"{i} promotes", put(w, i, **NOTHING | {"role": PRIMARY, "log": (*me.log, -1 - i)} | first)
 
     def renewed(self, w: World, holder: int) -> World:
         """The leader object with another renewal: whoever meant to change the one before no longer can."""

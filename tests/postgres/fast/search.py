@@ -68,7 +68,9 @@ def path(model: Model, before: dict[World, World | None], last: World) -> list[s
     labels, world = [], worlds.pop()
     while worlds:
         following = worlds.pop()
-        label, world = next(step for step in model.steps(world) if canonical(step[1]) == following)
+        same_names = (step for step in model.steps(world) if canonical(step[1]) == following)
+        # where standbys are alike the order is not unique: then the names change here
+        label, world = next(same_names, None) or next(step for step in model.steps(canonical(world)) if canonical(step[1]) == following)
         labels.append(label)
     return labels
 

@@ -1,0 +1,96 @@
+"""Patroni's lock and its list of voters in the store, read afresh and changed by compare-and-set only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from .kube_api import Kube
+
+FLAG = "sos-constructs/cut-"
+SEAL = "sos-constructs/sealed"
+RELEASED = "-1"
+"""A ttl that has always passed. Patroni takes 0 for its own ttl; with 1 every member would wait a second more."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The leader object at one moment."""
+
+    holder: str
+    renewed: str
+    """Patroni's renewTime: another text after every renewal."""
+    released: bool
+    flags: dict[str, str]
+    """By pod: the renewal after which its standby was cut off."""
+    version: str
+
+    @property
+    def flagged(self) -> frozenset[str]:
+        """Pods whose flag is about the present renewal."""
+        return frozenset(pod for pod, renewed in self.flags.items() if renewed == self.renewed)
+
+
+@dataclass(frozen=True)
+class Voters:
+    """The sync object at one moment: which standbys may confirm a commit of which leader."""
+
+    leader: str
+    names: frozenset[str]
+    version: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """The two objects. Every change names the version it was decided on; the API server refuses it if the object has changed since."""
+
+    kube: Kube
+    scope: str
+
+    def lock(self) -> Lock:
+        """The lock as it is now."""
+        metadata = self.kube.metadata(f"configmaps/{self.scope}-leader")
+        notes = metadata.get("annotations") or {}
+        return Lock(
+            holder=notes.get("leader") or "",
+            renewed=notes.get("renewTime") or "",
+            released=notes.get("ttl") == RELEASED,
+            flags={key[len(FLAG) :]: value for key, value in notes.items() if key.startswith(FLAG)},
+            version=metadata["resourceVersion"],
+        )
+
+    def voters(self) -> Voters:
+        """The voters as they are now."""
+        metadata = self.kube.metadata(f"configmaps/{self.scope}-sync")
+        notes = metadata.get("annotations") or {}
+        names = frozenset(name for name in (notes.get("sync_standby") or "").split(",") if name)
+        return Voters(notes.get("leader") or "", names, metadata["resourceVersion"])
+
+    def flag(self, lock: Lock, pod: str) -> None:
+        """Say on the lock that this pod's standby is cut off from its holder."""
+        self._change_lock(lock, {FLAG + pod: lock.renewed})
+
+    def withdraw(self, lock: Lock, pod: str) -> None:
+        """Take the flag back. Once this has succeeded, nobody can release the lock by it."""
+        self._change_lock(lock, {FLAG + pod: None})
+
+    def seal(self, voters: Voters, renewed: str) -> None:
+        """Change the sync object, so that a leader that has read it before can no longer write other voters into it."""
+        self.kube.annotate(f"configmaps/{self.scope}-sync", voters.version, {SEAL: renewed})
+
+    def release(self, lock: Lock) -> None:
+        """End the lock now. A living holder takes it back with its next renewal, if nobody was faster."""
+        self._change_lock(lock, {"ttl": RELEASED})
+
+    def forget_address(self, pod: str) -> None:
+        """Take the address of a dead member's REST API out of its own entry: the others would wait two seconds for its answer.
+
+        A living member writes its entry anew in its next round.
+        """
+        metadata = self.kube.metadata(f"pods/{pod}")
+        entry = json.loads((metadata.get("annotations") or {}).get("status") or "{}")
+        if entry.pop("api_url", None) is not None:
+            self.kube.annotate(f"pods/{pod}", metadata["resourceVersion"], {"status": json.dumps(entry, separators=(",", ":"))})
+
+    def _change_lock(self, lock: Lock, annotations: dict[str, str | None]) -> None:
+        self.kube.annotate(f"configmaps/{self.scope}-leader", lock.version, annotations)
