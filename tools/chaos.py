@@ -125,7 +125,8 @@ def note(records: list[dict[str, Any]]) -> str:
     """How to read the table."""
     seeds = [record["seed"] for record in records]
     return (
-        f"{len(records)} rounds, seeds {min(seeds, default=0)} to {max(seeds, default=0)}, on one machine that others used too. Three writers, a reader and "
+        f"{len(records)} rounds, seeds {min(seeds, default=0)} to {max(seeds, default=0)}, on one machine of {os.cpu_count()} cores that others used too "
+        f"(load up to {max((record.get('load', 0) for record in records), default=0):.0f}). Three writers, a reader and "
         "fresh connections every 0.4 s through `postgres-service`, each with 2 s to connect and 3 s for an answer. A gap is the longest time without "
         "an acknowledged row; recovered means that all members stream, fresh connections write and every agent's steps succeed, counted from the fault's end."
     )

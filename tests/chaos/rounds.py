@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections import Counter
@@ -75,6 +76,7 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
         "began": round(began),
         "seconds": round(time.time() - began, 1),
         "lasted": round(ended - struck, 1),
+        "load": round(os.getloadavg()[0], 1),
         **figures(history, struck, ended, took),
         "timelines": sorted({write.timeline for write in history.writes}),
         "errors": dict(workload.errors),

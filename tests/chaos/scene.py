@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from contextlib import ExitStack
 from random import Random
@@ -85,6 +86,6 @@ class Scene:
     def _try(self, *verb: str) -> bool:
         try:
             self.tool.do(*verb)
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             raise AssertionError(str(error)) from None
         return True

@@ -1,0 +1,107 @@
+"""Whatever a fault breaks is whole again when it is over, also when it fails half-way; and a seed always plays the same."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.chaos import faults
+from tests.chaos.faults import ALL, Fault
+from tests.chaos.scene import Scene
+from tests.cluster import kube
+
+
+class Tool:
+    """Remembers what is broken."""
+
+    def __init__(self, fails_at: int = -1) -> None:
+        self.broken: set[str] = set()
+        self.verbs: list[tuple[str, ...]] = []
+        self.fails_at = fails_at
+
+    def do(self, verb: str, *arguments: str) -> None:
+        self.verbs.append((verb, *arguments))
+        if verb in ("crash", "cut", "freeze"):
+            self.broken.add(f"{'frozen' if verb == 'freeze' else 'down'} {arguments[0]}")
+        elif verb == "part":
+            self.broken.add("parted")
+        elif verb == "mend":
+            self.broken.discard("parted")
+        elif verb in ("heal", "thaw"):
+            self.broken.discard(f"{'frozen' if verb == 'thaw' else 'down'} {arguments[0]}")
+        if len(self.verbs) - 1 == self.fails_at:
+            raise subprocess.CalledProcessError(1, verb)
+
+    def begin(self, *verb: str) -> Any:
+        self.do(*verb)
+        return SimpleNamespace(wait=lambda timeout: 0)
+
+
+class Installation(SimpleNamespace):
+    namespace, name, pod_names = "sos-app", "postgres", ["postgres-0", "postgres-1", "postgres-2"]
+
+    def node_of(self, pod: str) -> str:
+        return pod.replace("postgres-", "node")
+
+    def exec(self, *command: str, **_options: object) -> str:
+        return ""
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    said: list[tuple[str, ...]] = []
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(kube, "kubectl", lambda *arguments, **_options: said.append(arguments))
+    monkeypatch.setattr(faults.drills, "wait_rollout", lambda _installation: None)
+    return said
+
+
+def scene(seed: int, tool: Tool) -> Scene:
+    terms = iter([1, *[1] * 5, *[2] * 1000])
+    workload: Any = SimpleNamespace(now=lambda: 0.0, term=lambda: next(terms))
+    return Scene(installation=cast("Any", Installation()), tool=cast("Any", tool), workload=workload, random=Random(seed), primary="postgres-1")
+
+
+def play(fault: Fault, seed: int, tool: Tool) -> Scene:
+    made = scene(seed, tool)
+    with made.undo:
+        fault.strike(made)
+    return made
+
+
+@pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.name)
+def test_nothing_stays_broken(fault: Fault, no_cluster: list[tuple[str, ...]]):
+    tool = Tool()
+    made = play(fault, 3, tool)
+    assert tool.verbs or no_cluster or fault.name == "switchover", "nothing happened"
+    assert tool.broken == set()
+    assert made.target
+
+
+@pytest.mark.parametrize("fault", [fault for fault in ALL if "node" in fault.name or "parted" in fault.name], ids=lambda fault: fault.name)
+def test_nothing_stays_broken_when_the_tool_fails_half_way(fault: Fault):
+    """It may have done its work and failed all the same."""
+    for step in range(2):
+        tool = Tool(fails_at=step)
+        with contextlib.suppress(subprocess.CalledProcessError):
+            play(fault, 3, tool)
+        assert tool.broken == set(), step
+
+
+def test_a_seed_plays_the_same_again():
+    for fault in ALL:
+        first, second = Tool(), Tool()
+        play(fault, 5, first)
+        play(fault, 5, second)
+        assert first.verbs == second.verbs
+    frozen = next(fault for fault in ALL if fault.name == "API server frozen")
+    tools = [Tool() for _ in range(4)]
+    for seed, tool in enumerate(tools):
+        play(frozen, seed, tool)
+    assert len({tool.verbs[0] for tool in tools}) > 1, "the seed decides nothing"
