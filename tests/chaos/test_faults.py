@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.chaos import faults
 from tests.chaos.faults import ALL, Fault
 from tests.chaos.scene import Scene
+from tests.cluster import faults as drills
 from tests.cluster import kube
 
 
@@ -58,7 +58,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     said: list[tuple[str, ...]] = []
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(kube, "kubectl", lambda *arguments, **_options: said.append(arguments))
-    monkeypatch.setattr(faults.drills, "wait_rollout", lambda _installation: None)
+    monkeypatch.setattr(drills, "wait_rollout", lambda _installation: None)
     return said
 
 
