@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from tests.postgres.fast.model import Model
-from tests.postgres.fast.search import CONTROLS, DESIGNED, FIVE, check, labels, wander
+from tests.postgres.fast.search import CONTROLS, DESIGNED, check, labels
 
 
 @pytest.mark.parametrize("model", DESIGNED.values(), ids=DESIGNED.keys())
@@ -50,15 +49,3 @@ def test_every_step_is_taken_somewhere():
         "falls",
         "the lock of  ends by its ttl",
     }
-
-
-WALKS = {"walks": 600, "steps": 80, "seed": 7}
-
-
-def test_five_members_on_random_walks():
-    """All their worlds take minutes: `make model`."""
-    assert wander(FIVE, **WALKS) is None
-
-
-def test_the_walks_are_long_enough_to_lose_something():
-    assert wander(evolve(FIVE, one_flag_is_enough=True), **WALKS) is not None
