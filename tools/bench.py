@@ -154,7 +154,9 @@ TITLES = {
     "objects": "Cost per object",
     "cluster": "Faults",
     "chaos": "Chaos",
-    "control": "Chaos, control without synchronous replication",
+    "chaos-strict": "Chaos, strict",
+    "chaos-fast": "Chaos, fast failover",
+    "chaos-control": "Chaos, control without synchronous replication",
     "settings": "PostgreSQL settings",
 }
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "chaos"
 sys.path.insert(0, str(ROOT))
 
+from sos_constructs import FastFailover  # noqa: E402  # first: it chooses the Node that jsii runs on
+
 import attrs  # noqa: E402
 
 from tests.chaos import evidence, faults, report, rounds  # noqa: E402  # the repository is no installed package
@@ -31,6 +33,13 @@ from tests.cluster import faults as drills  # noqa: E402
 from tests.cluster.breakable import Breakable  # noqa: E402
 from tools import bench  # noqa: E402
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "reference": {},
+    "strict": {"synchronous_mode_strict": True},
+    "fast": {"synchronous_mode_strict": True, "failover": FastFailover()},
+    "control": {"synchronous_mode": "off"},
+}
+"""What HaPostgres is given besides the reference app's options."""
 UNPLAYED_AT_MOST = 5
 """Rounds in a row that could not begin: each has waited for minutes already."""
 
@@ -43,9 +52,10 @@ def main() -> int:
     tool = breakable.find()
     if isinstance(tool, str):
         sys.exit(f"chaos needs a cluster whose nodes may be broken: {tool}")
-    manifests = chart.reference(**({"synchronous_mode": "off"} if arguments.control else {}))
+    variant = "control" if arguments.control else arguments.variant
+    manifests = chart.reference(**VARIANTS[variant])
     code = hashlib.sha256(kube.documents(manifests).encode()).hexdigest()[:12]
-    file = arguments.results / ("control.jsonl" if arguments.control else "results.jsonl")
+    file = arguments.results / f"{variant}.jsonl"
     kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if arguments.only in fault.name)
     installation = attrs.evolve(deploy.installed(), sync_state="async" if arguments.control else "quorum")
     if arguments.reuse:
@@ -71,7 +81,7 @@ def main() -> int:
     text = f"{report.table(records)}\n\n{note(records)}"
     print(f"\n{text}", flush=True)
     if arguments.publish:
-        bench.publish("control" if arguments.control else "chaos", shlex.join(["python", "tools/chaos.py", *sys.argv[1:]]), text)
+        bench.publish("chaos" if variant == "reference" else f"chaos-{variant}", shlex.join(["python", "tools/chaos.py", *sys.argv[1:]]), text)
     mine = [record for record in records if arguments.seed <= record["seed"] < arguments.seed + arguments.rounds]
     if arguments.control:
         return int(not any(record["lost"] for record in mine))
@@ -141,6 +151,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stop", action="store_true", help="end at the first red round, and leave everything as it is")
     parser.add_argument("--budget", type=float, default=60, help="seconds within which all must have recovered (default: %(default)s)")
     parser.add_argument("--tolerate", default="", help="kinds of violations that do not make a round red, with commas: stale,phantom")
+    parser.add_argument("--variant", default="reference", choices=[name for name in VARIANTS if name != "control"], help="options of HaPostgres")
     parser.add_argument("--control", action="store_true", help="asynchronous replication: rows must be lost, or the checker is blind")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and logs (default: build/chaos)")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/benchmarks.md")
