@@ -46,6 +46,8 @@ OWNED: Mapping[str, str] = {
     "ident_file": "the agent and the exporter log in through it",
     "include_dir": "settings that are not in the manifest cannot be reviewed",
     "listen_addresses": "Services and Patroni need it",
+    "log_directory": "named pipes, which the container's first process reads",
+    "log_filename": "named pipes, which the container's first process reads",
     "password_encryption": "pg_hba takes scram-sha-256 only",
     "port": "Services and Patroni need it",
     "primary_conninfo": "Patroni sets it at every change of leader",

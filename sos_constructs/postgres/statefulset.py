@@ -110,11 +110,11 @@ def pod(spec: Spec) -> dict[str, Any]:
 
 
 def postgres(spec: Spec) -> dict[str, Any]:
-    """PostgreSQL under Patroni; the image's own entry point is not used."""
+    """PostgreSQL under Patroni; the image's own entry point is not used. The first process prints what both say as one JSON line per event."""
     return _container(
         spec,
         "postgres",
-        command=["patroni", n.PATRONI_CONFIG],
+        command=["python3", "-m", "agent.entry", "patroni", n.PATRONI_CONFIG],
         env=[
             {"name": "HOME", "value": "/tmp"},
             {"name": "LANG", "value": "en_US.UTF-8"},
@@ -122,6 +122,8 @@ def postgres(spec: Spec) -> dict[str, Any]:
             {"name": "PATRONICTL_CONFIG_FILE", "value": n.PATRONI_CONFIG},
             {"name": "PGHOST", "value": n.SOCKET_DIR},
             {"name": "PGUSER", "value": n.SUPERUSER},
+            {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+            {"name": "PYTHONPATH", "value": n.AGENT_PARENT},
         ],
         ports=[
             {"containerPort": n.PORT, "name": "postgres", "protocol": "TCP"},
@@ -129,6 +131,7 @@ def postgres(spec: Spec) -> dict[str, Any]:
         ],
         resources=spec.resources.manifest(),
         volumeMounts=[
+            _mount("agent", f"{n.AGENT_PARENT}/agent", read_only=True),
             _mount("config", n.CONFIG_DIR, read_only=True),
             _passwd_mount(),
             _mount("data", n.VOLUME_DIR),

@@ -10,7 +10,7 @@ import math
 import re
 
 from sos_constructs.postgres.failover import LIBRARY_PATH, PRELOADED
-from sos_constructs.postgres.names import SOCKET_DIR
+from sos_constructs.postgres.names import LOG_DIR, SOCKET_DIR
 from sos_constructs.postgres.settings import SHARED, check_parameters, needs_restart
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.quantities import GiB, MiB, parse_bytes, parse_millicores
@@ -153,9 +153,13 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("autovacuum_vacuum_cost_limit", "1000", "solid-state storage takes it; five times the default of 200"),
         ],
         "Logging": [
-            Setting("logging_collector", "off", "Kubernetes collects standard error"),
-            Setting("log_destination", "stderr", "Kubernetes collects standard error"),
-            Setting("log_line_prefix", "%m [%p] %q%u@%d/%a ", "time, process, user, database and application"),
+            Setting("logging_collector", "on", "PostgreSQL writes its JSON log through it only"),
+            Setting("log_destination", "jsonlog", "one JSON object per event"),
+            Setting("log_directory", LOG_DIR, "named pipes, which the container's first process reads: nothing is kept on a disk"),
+            Setting("log_filename", "postgres.log", "the pipes' name; the collector writes postgres.json beside it"),
+            Setting("log_rotation_age", "0", "a pipe is never full"),
+            Setting("log_rotation_size", "0", "see log_rotation_age"),
+            Setting("log_line_prefix", "%m [%p] %q%u@%d/%a ", "of the lines before the collector runs; the container's first process reads them"),
             Setting("log_min_duration_statement", "1s", "requirement: queries over 1 s"),
             Setting("log_connections", "on", "requirement"),
             Setting("log_disconnections", "on", "requirement: the other half of it, with the session's length"),

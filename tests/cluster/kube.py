@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,17 @@ def run(*arguments: str, stdin: str | None = None, seconds: float = 120) -> subp
         return subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(arguments, 124, "", f"no answer within {seconds:.0f} s")
+
+
+@contextmanager
+def begin(*arguments: str, stdin: str) -> Iterator[None]:
+    """kubectl beside us, for as long as the block lasts or longer."""
+    with subprocess.Popen(["kubectl", *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin
+        process.stdin.write(stdin)
+        process.stdin.close()
+        yield
+        process.wait(timeout=120)
 
 
 def kubectl(*arguments: str, stdin: str | None = None, seconds: float = 120) -> str:

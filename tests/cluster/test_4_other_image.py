@@ -8,7 +8,7 @@ from sos_constructs import OFFICIAL
 
 import pytest
 
-from tests.cluster import chart, deploy, faults, kube
+from tests.cluster import chart, deploy, faults, kube, test_1_logs
 from tests.cluster.breakable import Breakable
 from tests.cluster.faults import assert_kept, drill
 from tests.cluster.installation import Installation
@@ -54,3 +54,10 @@ def test_a_second_start_and_a_hand_over_lose_nothing(official: Installation, fig
     outcome = drill(official, faults.DELETE)
     figure.append(outcome.line("primary deleted, official image"))
     assert_kept(outcome)
+
+
+def test_its_logs_are_json_and_hold_no_secret(official: Installation):
+    official.wait_healthy()
+    test_1_logs.check_lines(official)
+    test_1_logs.check_events(official)
+    test_1_logs.check_secrets(official)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs.postgres import monitoring
+from sos_constructs.postgres import monitoring, tuning
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.agent import entry
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.settings import LEAST, OWNED, SHARED, catalogue
 from sos_constructs.postgres.spec import OFFICIAL, Database, ImageProfile, PatroniTiming, Resources, Spec
@@ -144,9 +145,18 @@ def test_data_is_a_folder_below_the_volume():
     assert n.DATA_DIR.startswith(mounts["data"] + "/")
 
 
-def test_patroni_is_the_first_process():
-    """A signal for the container reaches it, so that it hands over cleanly."""
-    assert containers()["postgres"]["command"] == ["patroni", "/run/sos/patroni.yml"]
+def test_patroni_runs_under_a_first_process_that_speaks_json():
+    """It hands signals on, so that Patroni hands over cleanly; its code is the agent's, and PostgreSQL's log goes where it reads."""
+    container = containers()["postgres"]
+    assert container["command"] == ["python3", "-m", "agent.entry", "patroni", "/run/sos/patroni.yml"]
+    assert {"name": "PYTHONPATH", "value": "/opt/sos"} in container["env"]
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert (mounts["/opt/sos/agent"]["name"], mounts["/opt/sos/agent"]["readOnly"]) == ("agent", True)
+    values = {setting.name: setting.value for group in tuning.settings(spec()).values() for setting in group}
+    assert values["log_directory"] == str(entry.PIPES)
+    assert mounts[str(entry.PIPES.parent)]["name"] == "tmp"
+    assert values["log_filename"] == entry.TEXT_PIPE
+    assert (values["logging_collector"], values["log_destination"]) == ("on", "jsonlog")
 
 
 def test_profiles_decide_image_and_user():

@@ -104,7 +104,7 @@ def test_any_size_gives_values_that_postgresql_takes(limit: int, share: float, m
     resources = Resources(cpu_request="1m", cpu_limit=f"{millicores}m", memory_request=str(max(1, int(limit * share))), memory_limit=str(limit))
     made = spec(resources=resources, storage=bytes_quantity(storage), shared_memory="1Mi", parameters={"max_connections": connections}).check()
     rows = {s.name: s.value for group in tuning.settings(made).values() for s in group}
-    owned = {"unix_socket_directories", "wal_log_hints"}
+    owned = {"log_directory", "log_filename", "unix_socket_directories", "wal_log_hints"}
     password = {"password_encryption"}
     assert check_parameters("computed", {name: value for name, value in rows.items() if name not in owned | password})
     memory = {name: size(rows[name]) for name in ("shared_buffers", "effective_cache_size", "work_mem", "maintenance_work_mem", "min_wal_size", "max_wal_size")}
