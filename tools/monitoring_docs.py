@@ -8,6 +8,7 @@ from typing import Any
 
 from sos_constructs.postgres import monitoring
 from sos_constructs.postgres.alerts import GROUPS, Alert, command
+from sos_constructs.postgres.dashboard.panels import ROWS
 
 import yaml
 
@@ -49,7 +50,14 @@ In the expressions the label matchers are left out. Each name leads to its page 
 
 The chart makes no backups. With `archive_mode` on (`parameters=`), two alerts look at the archiver. `PrometheusOperator(backup_cronjob="postgres-backup")`
 names the CronJob, in the same namespace, that makes your backups, and adds an alert for one that has not succeeded for `backup_max_age`; it needs
-kube-state-metrics 2.5 or later, whose series keep their own label `namespace` (`honorLabels`, as in kube-prometheus-stack)."""
+kube-state-metrics, whose series keep their own label `namespace` (`honorLabels`, as in kube-prometheus-stack)."""
+
+DASHBOARD = """
+## Dashboard
+
+`PrometheusOperator(dashboard=True)` adds the ConfigMap `postgres-dashboard` with the label `grafana_dashboard: "1"`: the sidecar of Grafana's chart loads it,
+if it searches this namespace (`sidecar.dashboards.searchNamespace: ALL`). It shows one installation; the Prometheus to ask is chosen on the page.
+"""
 
 RUNBOOK = """\
 # Runbook
@@ -69,6 +77,7 @@ def page() -> str:
     parts = [INTRODUCTION.format(version=version, label=monitoring.CLUSTER_LABEL), *_table(("series", "type", "labels", "meaning"), _metrics()), ALERTS]
     for group, alerts in GROUPS.items():
         parts += [f"\n### {group.capitalize()}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
+    parts += [DASHBOARD, *_table(("row", "panels"), ((row, ", ".join(panel.title for panel in panels)) for row, panels in ROWS.items()))]
     return "\n".join(parts) + "\n"
 
 

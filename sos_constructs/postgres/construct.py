@@ -44,6 +44,8 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
         objects.append(services.disruption_budget(spec))
     if spec.monitoring is not None:
         objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
+        if spec.monitoring.dashboard:
+            objects.append(metrics.grafana_dashboard(spec, spec.monitoring))
     return objects
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres import dashboard
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.alerts import GROUPS, Alert
 
@@ -55,6 +56,8 @@ class PrometheusOperator:
         makes none itself. Needs kube-state-metrics. Default: none.
     :param backup_max_age: time since the CronJob's last success after which the alert is due, at least one hour. Default 26 hours: a
         daily job, and two hours for it to run.
+    :param dashboard: also emit a Grafana dashboard, as a ConfigMap with the label ``grafana_dashboard: "1"``. Grafana's sidecar must search this
+        namespace. Default: off.
     """
 
     interval: timedelta = timedelta(seconds=30)
@@ -63,6 +66,7 @@ class PrometheusOperator:
     runbooks: str = "docs/runbook.md"
     backup_cronjob: str | None = None
     backup_max_age: timedelta = timedelta(hours=26)
+    dashboard: bool = False
 
     def check(self) -> None:
         """Raise :class:`InvalidOption` for an interval, a namespace, a label, an address, a CronJob or an age that cannot work."""
@@ -171,18 +175,38 @@ def prometheus_rule(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
         have.add("synchronous standbys")
     if operator.backup_cronjob is not None:
         have.add("a backup job")
-    tokens = {
+    tokens = _matchers(spec) | {
         "$backup_age": str(int(operator.backup_max_age.total_seconds())),
         "$cronjob": f'{{namespace="{spec.namespace}",cronjob="{operator.backup_cronjob}"}}',
-        "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
         "$members": str(spec.instances),
-        "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"data-{spec.name}-[0-9]+"',
     }
     groups = [
         {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, operator) for alert in alerts if alert.needs in have]}
         for group, alerts in GROUPS.items()
     ]
     return _custom("PrometheusRule", spec, operator, {"groups": groups})
+
+
+def grafana_dashboard(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
+    """``postgres-dashboard``: a ConfigMap that the sidecar of Grafana's chart picks up by its label."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "labels": spec.names.labels | dashboard.LABEL | dict(sorted(operator.labels.items())),
+            "name": f"{spec.name}-dashboard",
+            "namespace": spec.namespace,
+        },
+        "data": {f"{spec.namespace}-{spec.name}.json": dashboard.text(f"PostgreSQL {spec.namespace}/{spec.name}", _matchers(spec))},
+    }
+
+
+def _matchers(spec: Spec) -> dict[str, str]:
+    """What narrows a query to the series of this installation and of its volumes."""
+    return {
+        "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
+        "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"data-{spec.name}-[0-9]+"',
+    }
 
 
 def _rule(alert: Alert, tokens: Mapping[str, str], operator: PrometheusOperator) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Every name that an alert looks at is sent by what runs, and every command of the runbook runs."""
+"""Every name that an alert or the dashboard looks at is sent by what runs, and every command of the runbook runs."""
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from sos_constructs.postgres.alerts import GROUPS, Alert, command
+from sos_constructs.postgres.dashboard.panels import ROWS
 
 import pytest
 
@@ -48,6 +50,11 @@ def missing(seen: Samples, expr: str, *texts: str) -> list[str]:
 def test_what_an_alert_looks_at_is_there(seen: Samples, alert: Alert):
     assert promql.series(alert.expr)
     assert missing(seen, alert.expr, alert.summary, alert.description) == []
+
+
+@pytest.mark.parametrize(("title", "expr", "legend"), [(p.title, *query) for panels in ROWS.values() for p in panels for query in p.queries])
+def test_what_the_dashboard_shows_is_there(seen: Samples, title: str, expr: str, legend: str):
+    assert missing(seen, expr, re.sub(r"\{\{(\w+)\}\}", r"$labels.\1", legend)) == [], title
 
 
 def test_every_member_sends_what_alerts_about_members_need(installation: Installation):

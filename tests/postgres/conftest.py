@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.postgres.promtool import Promtool
+from tests.postgres.promtool import find as find_promtool
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +34,9 @@ def patroni_store_names() -> set[str]:
         return {getattr(AbstractDCS, f"_{name}") for name in ("CONFIG", "FAILOVER", "LEADER", "SYNC")}
     finally:
         os.umask(umask)
+
+
+@pytest.fixture
+def promtool(tmp_path: Path) -> Promtool:
+    """The tool in a folder of its own."""
+    return find_promtool(tmp_path)

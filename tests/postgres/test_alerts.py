@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +19,7 @@ from attrs import evolve
 from tests import crds
 from tests.postgres.alert_cases import CASES, PODS, Series, crashed, healthy, one, promoted
 from tests.postgres.example import series, spec
+from tests.postgres.promtool import Promtool
 
 #: Series that other parties send: Patroni >= 4.0.4 (patroni/api.py), the agent, the exporter itself, the kubelet, kube-state-metrics.
 #: A test of tests/cluster asks a running cluster for them.
@@ -112,26 +110,17 @@ def test_no_alert_is_without_a_case() -> None:
 
 
 @pytest.fixture
-def promtool(tmp_path: Path) -> Any:
-    """``promtool("check", …)`` in a folder that holds rules.yaml, the rules of three members."""
-    home = Path(os.environ.get("SOS_CLUSTER_HOME") or Path.home() / ".cache" / "sos-cluster")
-    program = shutil.which("promtool") or shutil.which(home / "bin" / "promtool")
-    if not program:
-        pytest.skip(f"no promtool on PATH or in {home}/bin")
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(prometheus_rule(spec(), WITH_BACKUP)["spec"]))
-
-    def run(*arguments: str) -> None:
-        done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=400)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return run
+def rules_file(promtool: Promtool) -> Promtool:
+    """promtool beside rules.yaml, the rules of three members."""
+    (promtool.folder / "rules.yaml").write_text(yaml.safe_dump(prometheus_rule(spec(), WITH_BACKUP)["spec"]))
+    return promtool
 
 
-def test_promtool_accepts_the_rules(promtool: Any) -> None:
-    promtool("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+def test_promtool_accepts_the_rules(rules_file: Promtool) -> None:
+    rules_file("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
 
 
-def test_alerts_fire_when_they_should_and_no_other_does(promtool: Any, tmp_path: Path) -> None:
+def test_alerts_fire_when_they_should_and_no_other_does(rules_file: Promtool, tmp_path: Path) -> None:
     cases = [
         _promtool_case(f"case {number}: {case.alerts}", healthy() | case.series, {case.quiet: "", case.fires: case.alerts}) for number, case in enumerate(CASES)
     ]
@@ -139,10 +128,10 @@ def test_alerts_fire_when_they_should_and_no_other_does(promtool: Any, tmp_path:
     neighbour: Series = {key: values for case in CASES for key, values in case.series.items() if values}
     cases.append(_promtool_case("a neighbour is unwell", healthy(), {60: ""}, neighbour))
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}, sort_keys=False))
-    promtool("test", "rules", "tests.yaml")
+    rules_file("test", "rules", "tests.yaml")
 
 
-def test_a_crashed_node_is_told_and_hides_nothing(promtool: Any, tmp_path: Path) -> None:
+def test_a_crashed_node_is_told_and_hides_nothing(rules_file: Promtool, tmp_path: Path) -> None:
     """Its member's series end, all at once: the alerts that count members or ask for absence fire, the others neither fire nor fall silent."""
     away = crashed("postgres-0", 5)
     moved = healthy() | away | promoted("postgres-1", 6)
@@ -162,10 +151,10 @@ def test_a_crashed_node_is_told_and_hides_nothing(promtool: Any, tmp_path: Path)
             )
         )
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}, sort_keys=False))
-    promtool("test", "rules", "tests.yaml")
+    rules_file("test", "rules", "tests.yaml")
 
 
-def test_annotations_are_filled_in(promtool: Any, tmp_path: Path) -> None:
+def test_annotations_are_filled_in(rules_file: Promtool, tmp_path: Path) -> None:
     rule = rules(prometheus_rule(spec(), PrometheusOperator()))["SosPostgresReplicationLag"]
     case = _promtool_case("lag", one("sos_pg_replication_lag_seconds", "150x20"), {})
     labels = {"severity": "warning", "namespace": "sos-app", "postgres_cluster": "postgres", "pod": "postgres-1"}
@@ -174,7 +163,7 @@ def test_annotations_are_filled_in(promtool: Any, tmp_path: Path) -> None:
         {"eval_time": "10m", "alertname": "SosPostgresReplicationLag", "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}]}
     ]
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [case]}))
-    promtool("test", "rules", "tests.yaml")
+    rules_file("test", "rules", "tests.yaml")
 
 
 def _promtool_case(name: str, inputs: Series, expected: Mapping[int, str], neighbour: Series | None = None) -> dict[str, Any]:

@@ -1,0 +1,257 @@
+"""The Grafana dashboard: its model, that it looks at this installation only, and that promtool reads every query."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+from sos_constructs import HaPostgres, SosSecrets
+from sos_constructs.postgres.dashboard.panels import ROWS
+from sos_constructs.postgres.monitoring import PrometheusOperator, grafana_dashboard
+
+import cdk8s
+import jsonschema
+import pytest
+import yaml
+from attrs import evolve
+
+from tests import promql
+from tests.postgres.example import series, spec
+from tests.postgres.promtool import Promtool
+
+#: Series of postgres_exporter's own collectors, Patroni, the agent and the kubelet; a test of tests/cluster asks a running cluster for them.
+FOREIGN = re.compile(
+    r"(patroni|pg_stat_(database|bgwriter|activity)|pg_locks|pg_database|pg_exporter|sos_agent|kubelet_volume_stats)_\w+|pg_up|pg_wal_size_bytes"
+)
+
+SOURCE = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "uid"],
+    "properties": {"type": {"const": "prometheus"}, "uid": {"const": "${datasource}"}},
+}
+POSITION = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["h", "w", "x", "y"],
+    "properties": {
+        "h": {"type": "integer", "minimum": 1},
+        "w": {"type": "integer", "minimum": 1, "maximum": 24},
+        "x": {"type": "integer", "minimum": 0, "maximum": 23},
+        "y": {"type": "integer", "minimum": 0},
+    },
+}
+COLOUR = {
+    "type": "object",
+    "required": ["mode"],
+    "properties": {"mode": {"enum": ["thresholds", "palette-classic", "palette-saturated", "continuous-GrYlRd", "fixed"]}},
+}
+THRESHOLDS = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["mode", "steps"],
+    "properties": {
+        "mode": {"enum": ["absolute", "percentage"]},
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "required": ["color"], "properties": {"value": {"type": ["number", "null"]}, "color": {"type": "string"}}},
+        },
+    },
+}
+MAPPING = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "options"],
+    "properties": {
+        "type": {"const": "value"},
+        "options": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"text": {"type": "string"}, "color": {"type": "string"}, "icon": {"type": "string"}, "index": {"type": "integer"}},
+            },
+        },
+    },
+}
+TARGET = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["datasource", "expr", "refId"],
+    "properties": {
+        "datasource": SOURCE,
+        "expr": {"type": "string", "minLength": 1},
+        "instant": {"type": "boolean"},
+        "legendFormat": {"type": "string", "minLength": 1},
+        "range": {"type": "boolean"},
+        "refId": {"type": "string", "pattern": "^[A-Z]$"},
+    },
+}
+PANEL = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "id", "gridPos", "title", "datasource", "targets", "fieldConfig", "options"],
+    "properties": {
+        "datasource": SOURCE,
+        "description": {"type": "string"},
+        "fieldConfig": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["defaults", "overrides"],
+            "properties": {
+                "defaults": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "color": COLOUR,
+                        "custom": {"type": "object"},
+                        "mappings": {"type": "array", "items": MAPPING},
+                        "min": {"type": "number"},
+                        "thresholds": THRESHOLDS,
+                        "unit": {"enum": ["short", "s", "bytes", "Bps", "ops", "percentunit"]},
+                    },
+                },
+                "overrides": {"type": "array", "maxItems": 0},
+            },
+        },
+        "gridPos": POSITION,
+        "id": {"type": "integer", "minimum": 1},
+        "options": {"type": "object"},
+        "targets": {"type": "array", "minItems": 1, "items": TARGET},
+        "title": {"type": "string", "minLength": 1},
+        "type": {"enum": ["stat", "state-timeline", "timeseries"]},
+    },
+}
+ROW = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "collapsed", "id", "panels", "title", "gridPos"],
+    "properties": {
+        "type": {"const": "row"},
+        "collapsed": {"type": "boolean"},
+        "id": {"type": "integer"},
+        "panels": {"type": "array", "maxItems": 0},
+        "title": {"type": "string"},
+        "gridPos": POSITION,
+    },
+}
+VARIABLE = {
+    "type": "object",
+    "required": ["name", "type", "query"],
+    "properties": {"type": {"const": "datasource"}, "query": {"const": "prometheus"}, "hide": {"enum": [0, 1, 2]}, "name": {"const": "datasource"}},
+}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["editable", "graphTooltip", "panels", "schemaVersion", "templating", "title", "uid"],
+    "properties": {
+        "annotations": {"type": "object", "properties": {"list": {"type": "array"}}},
+        "editable": {"type": "boolean"},
+        "fiscalYearStartMonth": {"type": "integer", "minimum": 0, "maximum": 11},
+        "graphTooltip": {"enum": [0, 1, 2]},
+        "links": {"type": "array", "maxItems": 0},
+        "panels": {"type": "array", "minItems": 1, "items": {"oneOf": [PANEL, ROW]}},
+        "refresh": {"type": "string", "pattern": "^[0-9]+[smhd]$"},
+        "schemaVersion": {"type": "integer", "minimum": 36, "maximum": 65535},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "templating": {"type": "object", "properties": {"list": {"type": "array", "items": VARIABLE}}},
+        "time": {"type": "object", "required": ["from", "to"], "properties": {"from": {"type": "string"}, "to": {"type": "string"}}},
+        "timepicker": {"type": "object"},
+        "timezone": {"type": "string"},
+        "title": {"type": "string"},
+        "uid": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{8,40}$"},
+        "version": {"type": "integer", "minimum": 0},
+    },
+}
+"""Grafana's own definition of a dashboard (kinds/dashboard/dashboard_kind.cue), as far as ours goes, and stricter: a misspelt key is a fault."""
+
+
+def model(**options: Any) -> dict[str, Any]:
+    manifest = grafana_dashboard(evolve(spec(), **options), PrometheusOperator(dashboard=True))
+    ((_, text),) = manifest["data"].items()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def queries() -> list[tuple[str, str, str]]:
+    return [(panel.title, expr, legend) for panels in ROWS.values() for panel in panels for expr, legend in panel.queries]
+
+
+def test_it_is_a_config_map_that_grafana_finds() -> None:
+    operator = PrometheusOperator(dashboard=True, labels={"release": "prometheus"})
+    manifest = grafana_dashboard(evolve(spec(), name="orders", namespace="shop"), operator)
+    assert (manifest["kind"], manifest["metadata"]["name"], manifest["metadata"]["namespace"]) == ("ConfigMap", "orders-dashboard", "shop")
+    assert manifest["metadata"]["labels"].items() >= {"grafana_dashboard": "1", "release": "prometheus"}.items()
+    assert list(manifest["data"]) == ["shop-orders.json"]
+    assert grafana_dashboard(evolve(spec(), name="orders", namespace="shop"), operator) == manifest
+
+
+def test_it_is_there_when_asked_for() -> None:
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "c", namespace="sos-app", disable_resource_name_hashes=True)
+    credentials = SosSecrets(chart, "secrets").postgres
+    without = HaPostgres(chart, "a", name="a", credentials=credentials, monitoring=PrometheusOperator())
+    shown = HaPostgres(chart, "b", name="b", credentials=credentials, monitoring=PrometheusOperator(dashboard=True))
+    assert shown.objects["ConfigMap", "b-dashboard"]
+    with pytest.raises(KeyError):
+        without.objects["ConfigMap", "a-dashboard"]
+
+
+def test_it_is_a_dashboard_as_grafana_defines_it() -> None:
+    jsonschema.validate(model(), SCHEMA)
+    assert model()["uid"] != model(name="orders")["uid"]
+
+
+def test_panels_neither_overlap_nor_share_a_number() -> None:
+    panels = model()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for panel in panels
+        for x, y in itertools.product(
+            range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"]),
+            range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"]),
+        )
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) == 23
+
+
+def test_it_shows_what_was_asked_for() -> None:
+    titles = " ".join(title for title, _, _ in queries()).lower()
+    for subject in (
+        "roles",
+        "lag",
+        "streaming",
+        "connections by state",
+        "transactions",
+        "cache",
+        "checkpoints",
+        "wal",
+        "locks",
+        "volumes",
+        "steps of the agent",
+    ):
+        assert subject in titles, subject
+
+
+def test_every_series_exists_and_is_narrowed_to_the_cluster() -> None:
+    for title, expr, _ in queries():
+        names = promql.series(expr)
+        assert names, title
+        for name in names:
+            assert name in series() or FOREIGN.fullmatch(name), f"{title}: nobody sends {name}"
+        assert len(re.findall(r"\{\$(?:cluster|volumes)\}", expr)) >= len(names), f"{title} would also read other clusters"
+    text = json.dumps(model(name="orders", namespace="shop"))
+    assert not re.search(r"\$(cluster|volumes)", text)
+    assert r"postgres_cluster=\"orders\"" in text
+
+
+def test_promtool_reads_every_query(promtool: Promtool) -> None:
+    exprs = [target["expr"] for panel in model()["panels"] for target in panel.get("targets", [])]
+    assert len(exprs) == len(queries())
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(exprs)]
+    (promtool.folder / "queries.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", "queries.yaml")
