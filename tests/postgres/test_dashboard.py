@@ -194,7 +194,7 @@ def test_it_is_there_when_asked_for() -> None:
     credentials = SosSecrets(chart, "secrets").postgres
     without = HaPostgres(chart, "a", name="a", credentials=credentials, monitoring=PrometheusOperator())
     shown = HaPostgres(chart, "b", name="b", credentials=credentials, monitoring=PrometheusOperator(dashboard=True))
-    assert shown.objects["ConfigMap", "b-dashboard"]
+    assert shown.objects["ConfigMap", "b-dashboard"].name == "b-dashboard"
     with pytest.raises(KeyError):
         without.objects["ConfigMap", "a-dashboard"]
 
