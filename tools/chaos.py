@@ -90,7 +90,7 @@ def main() -> int:
 
 def fresh(tool: Breakable, manifests: list[dict[str, Any]]) -> None:
     """Our own deployment, in place of one that an earlier run left."""
-    deploy.remove(chart.NAMESPACE, tool)
+    deploy.remove(chart.NAMESPACE, tool, by_force=True)  # on a cluster made to be broken
     tool.recycle_volumes()
     deploy.create_namespace(chart.NAMESPACE)
     deploy.generate_secrets()
