@@ -40,7 +40,7 @@ REQUIREMENT = {
     "timezone": "UTC",
 }
 """The requirement's PostgreSQL section, word for word where it has a figure; "checkpoint tuning" has none."""
-HERE = {"listen_addresses": "", "logging_collector": "off"}
+HERE = {"listen_addresses": "", "logging_collector": "off", "log_destination": "stderr"}
 """So that three servers fit beside each other on one machine."""
 CLIENTS, THREADS = 8, 2
 STORM = "checkpoints are occurring too frequently"
