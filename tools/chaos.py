@@ -145,7 +145,7 @@ def note(records: list[dict[str, Any]]) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=29, help="one seed each (default: %(default)s, each fault once)")
+    parser.add_argument("--rounds", type=int, default=len(faults.ALL), help="one seed each (default: %(default)s, each fault once)")
     parser.add_argument("--only", default="", help="only faults whose name has this in it")
     parser.add_argument("--reuse", action="store_true", help="apply the chart to what is deployed, instead of deploying anew")
     parser.add_argument("--stop", action="store_true", help="end at the first red round, and leave everything as it is")

@@ -28,6 +28,12 @@ def kill(scene: Scene, role: str, program: str) -> None:
     scene.tool.do("kill", f"{scene.installation.namespace}/{scene.hit(role)}", program)
 
 
+def stop_agent(scene: Scene) -> None:
+    """Its container starts anew; PostgreSQL's does not notice."""
+    pod = scene.hit(scene.random.choice(["primary", "standby"]))
+    scene.installation.try_exec(pod, "python3", "-c", "import os; os.kill(1, 15)", container="agent")
+
+
 def kill_everywhere(scene: Scene) -> None:
     scene.target = "all"
     for pod in scene.installation.pod_names:
@@ -111,7 +117,8 @@ ALL = (
     Fault("postgres killed everywhere", kill_everywhere),
     Fault("Patroni killed on the primary", lambda scene: kill(scene, "primary", "patroni")),
     Fault("Patroni killed on a standby", lambda scene: kill(scene, "standby", "patroni")),
-    Fault("agent killed", lambda scene: kill(scene, scene.random.choice(["primary", "standby"]), "python3")),
+    Fault("agent stopped", stop_agent),
+    Fault("agent and first process killed", lambda scene: kill(scene, scene.random.choice(["primary", "standby"]), "python3")),
     Fault("primary's node crashed", lambda scene: node(scene, "primary", "crash")),
     Fault("standby's node crashed", lambda scene: node(scene, "standby", "crash")),
     Fault("primary's node cut off", lambda scene: node(scene, "primary", "cut")),

@@ -50,7 +50,10 @@ class Installation(SimpleNamespace):
         return pod.replace("postgres-", "node")
 
     def exec(self, *command: str, **_options: object) -> str:
+        self.executed = command
         return ""
+
+    try_exec = exec
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +82,7 @@ def play(fault: Fault, seed: int, tool: Tool) -> Scene:
 def test_nothing_stays_broken(fault: Fault, no_cluster: list[tuple[str, ...]]):
     tool = Tool()
     made = play(fault, 3, tool)
-    assert tool.verbs or no_cluster or fault.name == "switchover", "nothing happened"
+    assert tool.verbs or no_cluster or vars(made.installation), "nothing happened"
     assert tool.broken == set()
     assert made.target
 
