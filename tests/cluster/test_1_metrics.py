@@ -22,7 +22,9 @@ ABSENT = {"kube_cronjob_status_last_successful_time": "kube-state-metrics, which
 @pytest.fixture(scope="module")
 def seen(installation: Installation) -> Samples:
     """Of all members and their nodes, together: the primary and the standbys send different series."""
-    installation.wait_healthy()
+    primary = installation.wait_healthy()
+    installation.sql(primary, "CREATE TABLE IF NOT EXISTS seen ()", "auth")  # without a table there are no statistics of tables
+    kube.poll("statistics of tables", lambda: "sos_pg_table_" in scrape.fetch(installation, primary, scrape.PORTS["exporter"]), 120, 5)  # cached for a minute
     pages = [samples for sources in scrape.members(installation).values() for samples in sources.values()] + [scrape.kubelets(installation)]
     labels: dict[str, set[frozenset[str]]] = {}
     for page in pages:
