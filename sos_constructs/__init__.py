@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         TemplateSecrets,
         Vault,
         reload_on,
+        version_annotations,
     )
 
 if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command line handles files and needs no Node
@@ -82,6 +83,7 @@ __all__ = [
     "TemplateSecrets",
     "Vault",
     "reload_on",
+    "version_annotations",
 ]
 
 _HOME = {
@@ -102,6 +104,7 @@ _HOME = {
         "TemplateSecrets",
         "Vault",
         "reload_on",
+        "version_annotations",
     ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -51,6 +51,7 @@ PINNED = [
     "TemplateSecrets",
     "Vault",
     "reload_on",
+    "version_annotations",
 ]
 """Adding a name is a minor version, removing one a major."""
 

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, documents, read
 
@@ -45,14 +45,24 @@ class UnknownOutcomeError(Exception):
 def replace(manifest: Mapping[str, Any], *, namespace: str, context: str | None = None) -> None:
     """Replace an object by another version of it, unless it was changed since it was read.
 
+    :raises SecretInputError: when the cluster refused it.
+    :raises UnknownOutcomeError: when there was no answer.
+    """
+    send("replace", manifest, namespace=namespace, context=context)
+
+
+def send(verb: Literal["create", "replace"], manifest: Mapping[str, Any], *, namespace: str, context: str | None = None, there_is_fine: bool = False) -> None:
+    """Create or replace an object.
+
     The manifest goes over standard input, and of what kubectl says only the kind of error is told: its text may hold values.
 
+    :param there_is_fine: an object of that name, which stays as it is, is no error.
     :raises SecretInputError: when the cluster refused it.
     :raises UnknownOutcomeError: when there was no answer.
     """
     name = manifest["metadata"]["name"]
     where = f"cluster (context {context or current_context()}, namespace {namespace}): {name}"
-    command = ["kubectl", *_options(context, namespace), "replace", "--filename", "-"]
+    command = ["kubectl", *_options(context, namespace), verb, "--filename", "-"]
     try:
         done = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, encoding="utf-8", timeout=PROCESS_TIMEOUT, check=False)
     except FileNotFoundError:
@@ -65,8 +75,28 @@ def replace(manifest: Mapping[str, Any], *, namespace: str, context: str | None 
         reason = re.search(r"Error from server \((\w+)\)", done.stderr)
         if reason is None or reason[1] in ("InternalError", "ServerTimeout", "Timeout"):
             raise UnknownOutcomeError(f"{where}: kubectl failed; whether it was changed is not known, sosctl secrets plan shows it")
-        known = {"Conflict": "was changed meanwhile; run the command again", "Forbidden": "you may not update it"}
+        if reason[1] == "AlreadyExists" and there_is_fine:
+            return
+        known = {"Conflict": "was changed meanwhile; run the command again", "Forbidden": f"you may not {verb} it"}
         raise SecretInputError(f"{where} {known.get(reason[1], f'was refused ({reason[1]})')}")
+
+
+def delete(what: Sequence[str], *, namespace: str, context: str | None = None) -> None:
+    """Delete objects that may not be there.
+
+    :raises SecretInputError: when the cluster does not answer, or refuses.
+    """
+    where = f"cluster (context {context or current_context()}, namespace {namespace})"
+    _answer(["delete", *what, "--ignore-not-found", "--wait=true", "--timeout=30s"], where, context, namespace)
+
+
+def annotate(kind: str, name: str, annotation: str, *, namespace: str, context: str | None = None) -> None:
+    """Give an object an annotation.
+
+    :raises SecretInputError: when the cluster does not answer, or refuses.
+    """
+    where = f"cluster (context {context or current_context()}, namespace {namespace})"
+    _answer(["annotate", kind, name, "--overwrite", annotation], where, context, namespace)
 
 
 def sealing_certificate(namespace: str, name: str, *, context: str | None = None) -> str:

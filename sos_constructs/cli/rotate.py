@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
-from sos_constructs.cli import common, files, kubectl, seal
+from sos_constructs.cli import common, files, kubectl, seal, store
 from sos_constructs.cli.common import FOUND, Context, Namespace, Only
 from sos_constructs.errors import did_you_mean
 from sos_constructs.secrets import ages, consumers, holders, rotation, sealing
@@ -75,12 +75,17 @@ def rotate_command(
     retire: Annotated[bool, typer.Option("--retire", help="Remove the previous values that nobody needs any more.")] = False,
     overlap: Annotated[int | None, typer.Option(help="Days the previous value is needed, if not the catalogue's.", min=0, metavar="DAYS")] = None,
     force: Annotated[bool, typer.Option("--force", help="Do not wait until everyone has the new value, or nobody needs the old one.")] = False,
+    versions: Annotated[
+        Path | None, typer.Option(help="File that pins documents to versions: make the next version, and have it say so.", metavar="FILE")
+    ] = None,
     certificate: seal.Certificate = None,
     controller: seal.Controller = seal.CONTROLLER,
     namespace: Namespace = "sos-app",
     context: Context = None,
 ) -> None:
     """Rotate a Secret by one step: stage the next value where readers must know it first, else change it; the old value stays where it is needed.
+
+    A Secret that is a copy of a document in a store is rotated there, and follows.
 
     Run it again for the next step; 'sosctl secrets plan' says when. Values in SealedSecrets are replaced without opening the old ones.
     """
@@ -90,12 +95,18 @@ def rotate_command(
         spec = _spec(secret)
         every = _manifests(file, [secret], namespace, context)
         manifest = _one(every, secret, namespace, where)
+        place = None if file else store.place_of(manifest, namespace, context, versions)
+        if place is None and (owner := holders.owner(manifest)):
+            raise SecretInputError(f"{secret} {owner}")
+        manifest = place.current() if place else manifest
         if file and manifest["kind"] == "Secret":
             files.refuse(file)
         value = _value(spec, key or [], value_from, now)
         steps = _steps(spec, key or [], manifest, value, retire=retire, overlap=None if overlap is None else timedelta(days=overlap), force=force, now=now)
         changed = holders.after(manifest, steps, _encoder(manifest, namespace, certificate, controller, context), now)
-        if file is None:
+        if place:
+            place.write(changed)
+        elif file is None:
             kubectl.replace(changed, namespace=namespace, context=context)
         else:
             write = files.write_public if all(other.get("kind") == "SealedSecret" for other in every) else files.write_private
@@ -107,6 +118,8 @@ def rotate_command(
     except OSError as error:
         common.stop(f"{where}: {error.strerror} – nothing was changed.")
     _report(spec, steps, overlap, now)
+    if place:
+        common.stderr().print(f"{secret}: {place.report()}", markup=False)
 
 
 def _manifests(file: Path | None, names: Sequence[str], namespace: str, context: str | None) -> list[dict[str, Any]]:
@@ -168,8 +181,6 @@ def _one(manifests: Sequence[dict[str, Any]], name: str, namespace: str, where: 
     ]
     if len(found) != 1:
         raise SecretInputError(f"{where}: {name} is {'there twice; keep one' if found else f'not there in namespace {namespace}'}")
-    if owner := holders.owner(found[0]):
-        raise SecretInputError(f"{name} {owner}")
     if found[0].get("immutable"):
         raise SecretInputError(f"{name} is immutable: make a Secret with another name")
     return found[0]
@@ -213,6 +224,8 @@ def _steps(
     rows = [_row(spec, key) for key in keys] or [
         row for row in rotation.rotatable(spec) if row.key in there and (not retire or rotation.previous(spec, row, there))
     ]
+    if not keys and not retire:
+        rows = [row for row in rows if row.rotation.staged and next_of(row.key) in there] or rows  # first what is half done
     steps = []
     for row in rows:
         if value is None and (reason := rotation.refusal(spec, row)):
@@ -226,7 +239,7 @@ def _steps(
             raise SecretInputError(
                 f"{spec.name}/{row.key}: {_ACTIONS[name]} not before {wait:%Y-%m-%d %H:%M} UTC; until then {_WHY[name]}. --force does not wait"
             )
-        steps.append(rotation.step(spec, row, name, there, value))
+        steps.append(rotation.step(spec, row, name, there, value, now=now))
     if not steps:
         raise SecretInputError(f"{spec.name}: has no {'previous value to retire' if retire else 'value that we can make'}")
     return steps

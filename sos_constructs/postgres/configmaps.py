@@ -42,8 +42,14 @@ def declared(spec: Spec) -> dict[str, Any]:
             {"name": n.SUPERUSER, "password_key": "postgres-password", "username_key": "postgres-username"},
             {"name": n.REPLICATION_USER, "password_key": "replication-password", "username_key": "replication-username"},
             {"name": n.REWIND_USER, "password_key": "rewind-password", "username_key": "rewind-username"},
-            {"member_of": "pg_monitor", "name": n.MONITORING_USER, "password_key": "monitoring-password", "username_key": "monitoring-username"},
-            *({"name": d.owner, "password_key": d.password_key, "username_key": d.username_key} for d in spec.databases),
+            {
+                "logins": "dated",
+                "member_of": "pg_monitor",
+                "name": n.MONITORING_USER,
+                "password_key": "monitoring-password",
+                "username_key": "monitoring-username",
+            },
+            *({"logins": "dated", "name": d.owner, "password_key": d.password_key, "username_key": d.username_key} for d in spec.databases),
         ],
     }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sos_constructs.secrets.admission import SecretAdmission
     from sos_constructs.secrets.construct import SosSecrets
     from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
-    from sos_constructs.secrets.handles import SecretHandle, reload_on
+    from sos_constructs.secrets.handles import SecretHandle, reload_on, version_annotations
     from sos_constructs.secrets.sealed import SealedSecrets
     from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
 
@@ -33,6 +33,7 @@ __all__ = [
     "TemplateSecrets",
     "Vault",
     "reload_on",
+    "version_annotations",
 ]
 
 _EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
@@ -43,6 +44,7 @@ _HOME = {
     "SecretHandle": "handles",
     "SosSecrets": "construct",
     "reload_on": "handles",
+    "version_annotations": "handles",
 } | dict.fromkeys(_EXTERNAL, "external")
 
 

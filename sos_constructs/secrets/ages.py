@@ -11,6 +11,10 @@ ANNOTATION = "sos-app/rotated-at"
 """Key → time of its last change, as a JSON object. Without an entry the age of a value is not known."""
 
 
+DOCUMENT_KEY = "rotated-at"
+"""Where a document in a store says the same, so that it goes wherever the values go."""
+
+
 def read(metadata: Mapping[str, Any]) -> dict[str, datetime]:
     """The times in an object's metadata. What is not a time is not known."""
     annotations = metadata.get("annotations")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sos_constructs.secrets.model import DUAL_PASSWORD, KEYFILE, NEVER, PASSWORD, SERVER_PASSWORD, Key, Rotation, SecretSpec
-from sos_constructs.secrets.rings import with_rings
+from sos_constructs.secrets.model import DUAL_PASSWORD, KEYFILE, LOGIN, NEVER, PASSWORD, SERVER_PASSWORD, Key, Rotation, SecretSpec
+from sos_constructs.secrets.rings import dated_pattern, with_rings
 
 DATABASES = {
     "auth": "log-ins and sessions",
@@ -26,7 +26,8 @@ def _login(prefix: str, user: str, who: str, breaks: str, *, pattern: str = "", 
             form="text",
             rotation=NEVER,
             value=user,
-            pattern=pattern,
+            pattern=dated_pattern(user) if rotation is LOGIN else pattern,
+            follows=f"{prefix}password" if rotation is LOGIN else "",
             meaning=f"Name of {who}.",
             breaks=breaks,
             added=added_user or added,
@@ -39,17 +40,17 @@ POSTGRES = SecretSpec(
     name="postgres-credentials",
     attribute="postgres",
     meaning="PostgreSQL: superuser, the cluster's own roles, and one owner for each database.",
-    keys=(
+    keys=with_rings(
         *_login(
             "postgres-", "postgres", "the PostgreSQL superuser", "The database does not start.", added_user="the name beside the requirement's password, so that consumers need no constant"
         ),
         *_login("replication-", "standby", "the role replicas stream with", "Replicas cannot join; no failover.", added=_TOOL),
         *_login("rewind-", "rewind", "the role pg_rewind uses after a failover", "A failed primary must be copied anew instead of rewound.", added=_TOOL),
         *_login(
-            "monitoring-", "monitoring", "the role of monitoring tools that log in over the network", "No metrics from tools outside the pod; the exporter in it needs no password.", added=_TOOL
+            "monitoring-", "monitoring", "the role of monitoring tools that log in over the network", "No metrics from tools outside the pod; the exporter in it needs no password.", added=_TOOL, rotation=LOGIN
         ),
         *_login("patroni-", "patroni", "the user of Patroni's REST API", "Anyone in the network may restart or fail over the database.", added="Patroni's unsafe calls must be authenticated"),
-        *(row for database, breaks in DATABASES.items() for row in _login(f"{database}-db-", database, f"the owner of database {database}", f"No {breaks}.")),
+        *(row for database, breaks in DATABASES.items() for row in _login(f"{database}-db-", database, f"the owner of database {database}", f"No {breaks}.", rotation=LOGIN)),
     ),
 )
 

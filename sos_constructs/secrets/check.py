@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from sos_constructs.errors import did_you_mean
-from sos_constructs.secrets import certificates, strength
+from sos_constructs.secrets import ages, certificates, strength
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
@@ -74,7 +74,7 @@ def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection
         findings += _check_relations(secret, found, now)
         findings += _check_choice(secret, found)
         known = [row.key for row in secret.keys]
-        for key in sorted({*found.values, *found.placeholders, *found.broken} - set(known)):
+        for key in sorted({*found.values, *found.placeholders, *found.broken} - {*known, ages.DOCUMENT_KEY}):
             if old := old_version(secret, key):
                 found_problem = problem(old, found.values.get(key, b""), now)
                 findings += [Finding(secret.name, key, *found_problem)] if found_problem else []

@@ -9,6 +9,7 @@ from sos_constructs.emit import Objects
 from sos_constructs.env_check import check_variables
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
+from sos_constructs.secrets.external.source import ExternalSecrets
 from sos_constructs.secrets.handles import SecretHandle
 from sos_constructs.secrets.sources import ExistingSecrets, SecretSource
 from sos_constructs.synth_checks import at_synth, reference
@@ -41,6 +42,7 @@ class SosSecrets(Construct):
     def __init__(self, scope: Construct, id: str, *, source: SecretSource = ExistingSecrets()) -> None:  # noqa: B008 (immutable)
         with located(scope, id):
             manifests = source.manifests(SECRETS)
+            pinned = source.pinned() if isinstance(source, ExternalSecrets) else {}
             _check_namespaces(scope, manifests)
         super().__init__(scope, id)
         self.objects = Objects(self, manifests)
@@ -49,7 +51,8 @@ class SosSecrets(Construct):
         check_variables(self)
         for secret in SECRETS:
             optional = frozenset(row.key for row in secret.keys if row.optional)
-            setattr(self, secret.attribute, SecretHandle(secret.name, {row.key: row.env for row in secret.keys}, optional))
+            keys, version = {row.key: row.env for row in secret.keys}, str(pinned.get(secret.name, ""))
+            setattr(self, secret.attribute, SecretHandle(secret.name, keys, optional, version))
 
 
 def _check_namespaces(scope: Construct, manifests: Sequence[Mapping[str, Any]]) -> None:

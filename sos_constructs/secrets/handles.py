@@ -23,6 +23,16 @@ def reload_on(*secrets: SecretHandle) -> dict[str, str]:
     return {"secret.reloader.stakater.com/reload": ",".join(sorted({secret.name for secret in secrets}))}
 
 
+def version_annotations(*secrets: SecretHandle) -> dict[str, str]:
+    """Annotations of a pod template that change with the versions these Secrets are pinned to, so that the commit which rotates them also restarts the pods.
+
+    Empty where nothing is pinned. Pods that start before the operator has copied the new version come up with the old one, which is still accepted:
+    apply the Secrets first and wait for them, as Argo CD's sync waves do, or let Reloader restart them (:func:`reload_on`).
+    """
+    pins = {secret.name: secret.version for secret in secrets if secret.version}
+    return {"sos-app/secret-versions": ",".join(f"{name}={version}" for name, version in sorted(pins.items()))} if pins else {}
+
+
 @frozen
 class SecretHandle:
     """One Secret of the cluster, by name, and the environment variable each of its keys belongs in.
@@ -33,11 +43,13 @@ class SecretHandle:
     :param name: ``metadata.name`` of the Secret.
     :param keys: key in the Secret (``auth-db-password``) → environment variable (``AUTH_DB_PASSWORD``).
     :param optional: keys a pod starts without; references to them carry ``optional: true``.
+    :param version: the version it is pinned to, empty where it is not.
     """
 
     name: str
     keys: Mapping[str, str]
     optional: frozenset[str] = frozenset()
+    version: str = ""
 
     def key_ref(self, key: str) -> dict[str, Any]:
         """A ``secretKeyRef``: ``{"name": …, "key": …}``, with ``"optional": True`` for an optional key.

@@ -61,6 +61,15 @@ def keys(manifest: Mapping[str, Any]) -> set[str]:
     return {key for key, value in _values(manifest).items() if value and not value.lstrip().startswith("<")}
 
 
+def is_copy(manifest: Mapping[str, Any]) -> bool:
+    """Whether the External Secrets Operator copies this Secret from a store."""
+    marks = manifest["metadata"].get("labels") or {}
+    if any(reference.get("kind") == "ExternalSecret" for reference in manifest["metadata"].get("ownerReferences") or []):
+        return True
+    # `creationPolicy: Orphan` leaves no owner reference; a document in a KubernetesStore bears the mark too, but is the original
+    return marks.get("reconcile.external-secrets.io/managed") == "true" and marks.get("app.kubernetes.io/component") != DOCUMENT
+
+
 def owner(manifest: Mapping[str, Any]) -> str | None:
     """Who writes this Secret and would undo any change, with what to do; ``None`` when nobody does."""
     for reference in manifest["metadata"].get("ownerReferences") or []:
@@ -69,9 +78,7 @@ def owner(manifest: Mapping[str, Any]) -> str | None:
             return f"is written by {kind} {name}; {_OWNERS[kind]}"
         if reference.get("controller"):
             return f"is written by {kind} {name}; rotate it there"
-    marks = manifest["metadata"].get("labels") or {}
-    # `creationPolicy: Orphan` leaves no owner reference; a document in a KubernetesStore bears the mark too, but is the original
-    if marks.get("reconcile.external-secrets.io/managed") == "true" and marks.get("app.kubernetes.io/component") != DOCUMENT:
+    if is_copy(manifest):
         return f"is written by ExternalSecret {manifest['metadata'].get('name')}; {_OWNERS['ExternalSecret']}"
     certificate = (manifest["metadata"].get("annotations") or {}).get("cert-manager.io/certificate-name")
     return f"is written by Certificate {certificate}; {_OWNERS['Certificate']}" if certificate else None

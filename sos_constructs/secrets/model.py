@@ -49,6 +49,7 @@ class Rotation:
 
 NEVER = Rotation(None, "none")
 PASSWORD = Rotation(90, "replace")  # the requirement: 90 days for passwords. The database's agent sets it without logging in: the old one is of no use
+LOGIN = Rotation(90, "dual-password", "previous", timedelta(days=1), staged=True)  # a server knows one password per name: a new one comes with a new name
 SERVER_PASSWORD = Rotation(90, "replace", "previous", timedelta(days=1))  # whoever changes it at the server logs in with the old one
 DUAL_PASSWORD = Rotation(90, "dual-password", "previous", timedelta(days=1))  # a day: every consumer has restarted by then
 JWT = Rotation(180, "key-ring", "previous", timedelta(days=8), staged=True)  # the requirement: 180 days for JWT, 7 days for the longest token's life
@@ -75,6 +76,7 @@ class Key:
     :param value: the value of a fixed key, or its default where ``pattern`` allows others.
     :param source: for a derived key the key it is computed from; for a certificate or CA certificate the private key of its set.
     :param pattern: a regular expression that every issued (or differently fixed) value matches in full.
+    :param follows: for a user name the password it is changed together with, where old and new shall both work for a while.
     :param added: why it is here although the requirement does not list it; empty when it does.
     """
 
@@ -90,6 +92,7 @@ class Key:
     value: str = ""
     source: str = ""
     pattern: str = ""
+    follows: str = ""
     added: str = ""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-from sos_constructs.secrets.model import NEVER, Key, SecretSpec
+from sos_constructs.secrets.model import NEVER, Key, Rotation, SecretSpec
 
 _OLD = re.compile(r"(.+)-v[1-9]\d*")
 
@@ -35,15 +36,26 @@ def with_rings(*keys: Key) -> tuple[Key, ...]:
 
     The last value of a private key is not kept: nothing is signed with it any more.
     """
-    return tuple(row for key in keys for row in (key, *_ring(key)))
+    by_name = {key.key: key for key in keys}
+    return tuple(row for key in keys for row in (key, *_ring(key, by_name.get(key.follows, key).rotation)))
 
 
-def _ring(key: Key) -> list[Key]:
+def dated(user: str, now: datetime) -> str:
+    """The name under which ``user`` logs in with a password made at ``now``: ``auth_202611232130``."""
+    return f"{user}_{now:%Y%m%d%H%M}"
+
+
+def dated_pattern(user: str) -> str:
+    """A regular expression of the names that ``user`` logs in under."""
+    return rf"{re.escape(user)}(_\d{{12}})?"
+
+
+def _ring(key: Key, rotation: Rotation) -> list[Key]:
     rows = []
-    if key.rotation.staged:
+    if rotation.staged:
         source = next_of(key.source) if key.source else ""
         rows.append(_row(next_of(key.key), key, f"The value that will replace {key.key}: to be accepted, not yet used.", source))
-    if key.rotation.keeps == "previous" and key.form != "rsa-private-key":
+    if rotation.keeps == "previous" and key.form != "rsa-private-key":
         rows.append(_row(previous_of(key.key), key, f"The value that {key.key} replaced: still accepted, not used any more.", ""))
     return rows
 
@@ -55,6 +67,7 @@ def _row(name: str, key: Key, meaning: str, source: str) -> Key:
         form=key.form,
         rotation=NEVER,
         source=source,
+        pattern=key.pattern,
         optional=True,
         meaning=meaning,
         breaks="Nothing, except while it is being rotated.",

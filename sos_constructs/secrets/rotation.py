@@ -18,7 +18,7 @@ from sos_constructs.secrets import certificates
 from sos_constructs.secrets.forms import recipe
 from sos_constructs.secrets.generate import new_value
 from sos_constructs.secrets.model import Key, SecretSpec
-from sos_constructs.secrets.rings import next_of, previous_of, version_of
+from sos_constructs.secrets.rings import dated, next_of, previous_of, version_of
 from sos_constructs.secrets.stored import SecretInputError
 
 from attrs import Factory, frozen
@@ -66,6 +66,8 @@ def refusal(secret: SecretSpec, row: Key) -> str | None:
         return f"is computed from {row.source}; rotate that"
     if row.origin == "certificate":
         return f"is a certificate or its key, which its CA renews: {recipe(row)}"
+    if row.follows:
+        return f"changes together with {row.follows}; rotate that"
     if row.origin == "ring":
         return "is the next or the previous value of another key; rotate that"
     if row.rotation.days is None:
@@ -105,11 +107,12 @@ def not_before(
     return max((since + wait for _, since, wait in waits if since), default=None)
 
 
-def step(secret: SecretSpec, row: Key, name: StepName, there: Collection[str], value: str | None = None) -> Step:
+def step(secret: SecretSpec, row: Key, name: StepName, there: Collection[str], value: str | None = None, *, now: datetime) -> Step:
     """What the step does.
 
     :param there: the keys that are there.
     :param value: the new value (default: a random one).
+    :param now: when that is; user names that change with their password are made of it.
     :raises SecretInputError: when a key is missing, or there is nothing to retire.
     """
     family = _family(secret, row)
@@ -123,11 +126,11 @@ def step(secret: SecretSpec, row: Key, name: StepName, there: Collection[str], v
     if missing:
         raise SecretInputError(f"{secret.name}/{missing[0]}: is not there; sosctl secrets generate makes it")
     if name == "stage":
-        return Step(row, name, makes={next_of(key): made for key, made in _values(row, derived, value).items()})
-    keeps = {_kept(secret, each, there): each.key for each in family}
+        return Step(row, name, makes={next_of(key): made for key, made in _values(row, derived, value, now).items()})
+    keeps = {_kept(secret, each, row, there): each.key for each in family}
     keeps.pop("", None)
     if not row.rotation.staged:
-        return Step(row, name, keeps, _values(row, derived, value))
+        return Step(row, name, keeps, _values(row, derived, value, now))
     staged = {each.key: next_of(each.key) for each in family}
     for source in staged.values():
         if source not in there:
@@ -156,19 +159,19 @@ def times(steps: Sequence[Step], rotated: Mapping[str, datetime], now: datetime)
 
 
 def _family(secret: SecretSpec, row: Key) -> list[Key]:
-    """The key, and those computed from it."""
-    return [row, *(other for other in secret.keys if other.source == row.key and other.origin == "derived")]
+    """The key, those computed from it, and the user name that changes with it."""
+    return [row, *(other for other in secret.keys if (other.source == row.key and other.origin == "derived") or other.follows == row.key)]
 
 
-def _values(row: Key, derived: Sequence[Key], value: str | None) -> dict[str, str]:
+def _values(row: Key, derived: Sequence[Key], value: str | None, now: datetime) -> dict[str, str]:
     made = {row.key: new_value(row.form) if value is None else value}
     compute = {"rsa-public-key": certificates.public_key, "key-id": certificates.key_id}
-    return made | {each.key: compute[each.form](made[row.key]) for each in derived}
+    return made | {each.key: dated(each.value, now) if each.follows else compute[each.form](made[row.key]) for each in derived}
 
 
-def _kept(secret: SecretSpec, row: Key, there: Collection[str]) -> str:
-    """Where the old value goes; empty for nowhere."""
-    if row.rotation.keeps == "all":
+def _kept(secret: SecretSpec, row: Key, rotated: Key, there: Collection[str]) -> str:
+    """Where the old value of ``row`` goes when ``rotated`` is rotated; empty for nowhere."""
+    if rotated.rotation.keeps == "all":
         return next(name for number in count(1) if (name := version_of(row.key, number)) not in there)
     name = previous_of(row.key)
-    return name if row.rotation.keeps == "previous" and any(other.key == name for other in secret.keys) else ""
+    return name if rotated.rotation.keeps == "previous" and any(other.key == name for other in secret.keys) else ""

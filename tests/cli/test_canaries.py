@@ -185,7 +185,7 @@ def test_no_error_shows_a_value(folder: Path, command: str, kind: str):
 def test_a_cluster_that_refuses_does_not_make_it_show_a_value(folder: Path, cluster: Cluster):
     """As its own process, with all that Python itself might print."""
     cluster.refuses("Error from server (Invalid): Secret is invalid: ")
-    command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "rotate", "postgres-credentials"]
+    command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "rotate", "postgres-credentials", "--force"]
     done = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "was refused (Invalid)" in done.stderr

@@ -36,8 +36,9 @@ def due(*manifests: Any, now: datetime = NOW) -> list[tuple[str, str]]:
 def test_a_fresh_set_is_due_when_its_periods_end(generated: Generated):
     assert due(*generated.manifests) == []
     after_passwords = due(*generated.manifests, now=NOW + 90 * DAY)
-    assert {action for _, action in after_passwords} == {"change"}
-    assert ("auth-db-password", "change") in after_passwords
+    assert {action for _, action in after_passwords} == {"change", "stage"}
+    assert ("auth-db-password", "stage") in after_passwords
+    assert ("postgres-password", "change") in after_passwords
     assert not any(key.startswith("jwt") or key.endswith("encryption-key") for key, _ in after_passwords)
     assert ("jwt-private-key", "stage") in due(*generated.manifests, now=NOW + 180 * DAY)
     assert ("pii-encryption-key", "stage") in due(*generated.manifests, now=NOW + 365 * DAY)

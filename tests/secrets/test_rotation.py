@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -37,16 +38,31 @@ def rotated(secret: dict[str, Any], *keys: str, now: datetime, retire: bool = Fa
     """After the next step for each key."""
     spec = BY_NAME[secret["metadata"]["name"]]
     there = holders.keys(secret)
-    steps = [step(spec, spec[key], "retire" if retire else next_step(spec, spec[key], there), there) for key in keys]
+    steps = [step(spec, spec[key], "retire" if retire else next_step(spec, spec[key], there), there, now=NOW) for key in keys]
     return holders.after(secret, steps, holders.base64_of, now)
 
 
 def test_a_password_without_overlap_is_replaced(generated: Generated):
     before = manifest(generated, "postgres-credentials")
-    after = rotated(before, "auth-db-password", now=NOW)
+    after = rotated(before, "postgres-password", now=NOW)
     changed = {key for key in before["data"] if before["data"][key] != after["data"][key]}
-    assert changed == {"auth-db-password"}
+    assert changed == {"postgres-password"}
     assert set(after["data"]) == set(before["data"])
+
+
+def test_a_password_of_many_clients_comes_with_a_login_of_its_own(generated: Generated):
+    before = manifest(generated, "postgres-credentials")
+    staged = rotated(before, "auth-db-password", now=NOW)
+    assert {**staged["data"], **before["data"]} == staged["data"], "nothing that is used has changed"
+    name = base64.b64decode(staged["data"]["auth-db-username-next"]).decode()
+    assert name == f"auth_{NOW:%Y%m%d%H%M}"
+    after = rotated(staged, "auth-db-password", now=NOW + DAY)
+    for what in ("username", "password"):
+        assert after["data"][f"auth-db-{what}"] == staged["data"][f"auth-db-{what}-next"]
+        assert after["data"][f"auth-db-{what}-previous"] == before["data"][f"auth-db-{what}"]
+        assert f"auth-db-{what}-next" not in after["data"]
+    assert check(select(read(dump([after]), "x"), BY_NAME, "x"), now=NOW, only=["postgres-credentials"]) == []
+    assert rotated(after, "auth-db-password", now=NOW + 2 * DAY, retire=True)["data"].keys() == before["data"].keys()
 
 
 def test_dual_passwords_stay_as_previous(generated: Generated):
@@ -129,18 +145,19 @@ def test_old_encryption_keys_stay_for_good(generated: Generated):
 def test_whatever_is_rotated_no_needed_value_is_lost(walk: list[tuple[str, str]]):
     """Old values as the catalogue promises them, for steps in any order, each taken when it is allowed."""
     now = datetime(2030, 1, 1, tzinfo=timezone.utc)
-    values = {s.name: {row.key: f"{row.key}#0" for row in s.keys if row.origin in ("generated", "derived")} for s in SECRETS}
+    values = {s.name: {row.key: f"{row.key}#0" for row in s.keys if row.origin in ("generated", "derived") or row.follows} for s in SECRETS}
     since: dict[str, dict[str, datetime]] = {s.name: dict.fromkeys(values[s.name], now) for s in SECRETS}
     ever: dict[str, list[str]] = {row.key: [f"{row.key}#0"] for s in SECRETS for row in s.keys if row.origin == "generated"}
     for number, (name, key) in enumerate(walk):
         spec, row = BY_NAME[name], BY_NAME[name][key]
         way = next_step(spec, row, values[name])
         now = max(now + timedelta(minutes=1), not_before(spec, row, way, values[name], since[name]) or now)
-        taken = step(spec, row, way, values[name], value=f"{key}#{number + 1}")
-        others = {k: v for k, v in values[name].items() if not k.startswith(key)}
+        taken = step(spec, row, way, values[name], value=f"{key}#{number + 1}", now=NOW)
+        family = (key, *(other.key for other in spec.keys if other.follows == key))
+        others = {k: v for k, v in values[name].items() if not k.startswith(family)}
         values[name] = apply([taken], values[name], str)
         since[name] = times([taken], since[name], now)
-        assert {k: v for k, v in values[name].items() if not k.startswith(key)} == others
+        assert {k: v for k, v in values[name].items() if not k.startswith(family)} == others
         if values[name][key] != ever[key][-1]:
             ever[key].append(values[name][key])
         old = ever[key][:-1]
@@ -159,8 +176,8 @@ def test_sealed_values_rotate_without_being_opened(generated: Generated):
         made.append(text)
         return sealed_text(text)
 
-    staged = holders.after(before, [step(JWT, JWT["jwt-secret"], "stage", holders.keys(before))], encode, NOW)
-    after = holders.after(staged, [step(JWT, JWT["jwt-secret"], "change", holders.keys(staged))], encode, NOW + DAY)
+    staged = holders.after(before, [step(JWT, JWT["jwt-secret"], "stage", holders.keys(before), now=NOW)], encode, NOW)
+    after = holders.after(staged, [step(JWT, JWT["jwt-secret"], "change", holders.keys(staged), now=NOW)], encode, NOW + DAY)
     values = after["spec"]["encryptedData"]
     assert values["jwt-secret-previous"] == before["spec"]["encryptedData"]["jwt-secret"]
     assert [unseal(values["jwt-secret"], label).decode()] == made
@@ -210,7 +227,7 @@ def test_waiting_times():
     assert not_before(JWT, key, "change", full, ages_of) == NOW + 8 * DAY, "tokens signed with the one before the last are still about"
     assert not_before(JWT, key, "retire", full, ages_of) == NOW + 8 * DAY
     assert not_before(JWT, key, "retire", full, ages_of, 31 * DAY) == NOW + 31 * DAY
-    assert not_before(POSTGRES, POSTGRES["auth-db-password"], "change", {"auth-db-password"}, {}) is None
+    assert not_before(POSTGRES, POSTGRES["postgres-password"], "change", {"postgres-password"}, {}) is None
     with pytest.raises(SecretInputError, match="jwt-private-key: since when it has this value is not known"):
         not_before(JWT, key, "change", full, {"jwt-private-key-next": NOW})
 
@@ -221,6 +238,7 @@ def test_waiting_times():
         ("jwt-secrets", "jwt-public-key", "is computed from jwt-private-key; rotate that"),
         ("jwt-secrets", "jwt-secret-previous", "is the next or the previous value"),
         ("postgres-credentials", "postgres-username", "is not secret and never rotated"),
+        ("postgres-credentials", "auth-db-username", "changes together with auth-db-password; rotate that"),
         ("tls-certificates", "tls.crt", "which its CA renews: cert-manager"),
         ("external-api-keys", "sendgrid-api-key", "is issued anew: SendGrid → Settings"),
         ("object-storage-credentials", "s3-secret-access-key", "better none: EKS Pod Identity"),
@@ -237,17 +255,17 @@ def test_everything_generated_can_be_rotated():
 @pytest.mark.parametrize(("secret", "row"), FAST, ids=lambda value: getattr(value, "key", ""))
 def test_what_is_not_there_is_not_rotated(secret: Any, row: Any):
     with pytest.raises(SecretInputError, match=f"{row.key}: is not there; sosctl secrets generate makes it"):
-        step(secret, row, "change", set())
+        step(secret, row, "change", set(), now=NOW)
 
 
 def test_half_a_staged_pair_is_not_used():
     there = {"jwt-private-key", "jwt-public-key", "jwt-key-id", "jwt-private-key-next", "jwt-key-id-next"}
     with pytest.raises(SecretInputError, match="jwt-public-key-next: is not there, although others"):
-        step(JWT, JWT["jwt-private-key"], "change", there)
+        step(JWT, JWT["jwt-private-key"], "change", there, now=NOW)
 
 
 def test_a_step_does_not_show_its_values():
-    taken = step(REDIS, REDIS["redis-password"], "change", {"redis-password"}, value="c4n4ry")
+    taken = step(REDIS, REDIS["redis-password"], "change", {"redis-password"}, value="c4n4ry", now=NOW)
     assert "c4n4ry" not in repr(taken)
 
 

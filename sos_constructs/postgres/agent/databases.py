@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import scram
+from . import logins, scram
 from .files import Declared
 from .psql import Psql, identifier, literal
 
@@ -44,12 +44,16 @@ def stored_verifiers(psql: Psql) -> dict[str, str]:
 def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
     verifiers = stored_verifiers(psql)
     for role in declared.roles:
-        declared.check_username(role)
-        name, password = role["name"], declared.credential(role["password_key"])
+        name, want = role["name"], logins.wanted(declared, role)
+        password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
         if name not in verifiers:
-            yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN PASSWORD {literal(scram.verifier(password))}")
-        elif not scram.matches(password, verifiers[name]):
-            yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)} PASSWORD {literal(scram.verifier(password))}")
+            yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
+        elif name in want and not scram.matches(want[name], verifiers[name]):
+            yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
+        elif name not in want and verifiers[name]:
+            yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
+        for description, sql in logins.changes(psql, name, want, verifiers):
+            yield Action(description, sql)
     members = {(row[0], row[1]) for row in psql.query("SELECT pg_get_userbyid(member), pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")}
     for role in declared.roles:
         group = role.get("member_of")

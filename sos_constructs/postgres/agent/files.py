@@ -45,6 +45,10 @@ class Declared:
             raise DeclaredError(f"Secret key {key}: must be printable ASCII without spaces and without a newline at its end")
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether the Secret has this key."""
+        return (self.credentials_dir / key).exists()
+
     def check_username(self, role: dict[str, str]) -> None:
         """The Secret names the user for the applications, the chart for PostgreSQL: they must agree."""
         if self.credential(role["username_key"]) != role["name"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import databases, scram
+from . import databases, logins, scram
 from .files import Declared, write_whole
 from .log import log
 from .patroni_api import Patroni, Status, difference
@@ -52,8 +52,7 @@ def render(member: Member) -> None:
     """Before Patroni starts: write its configuration with the passwords of the Secret."""
     declared = member.declared()
     for role in declared.roles:
-        declared.check_username(role)
-        declared.credential(role["password_key"])
+        logins.wanted(declared, role)
     write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared))))
     write_whole(member.loaded_file, declared.settings_digest())
     log("info", "render", "wrote Patroni's configuration", member=member.pod.name)

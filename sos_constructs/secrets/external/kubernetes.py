@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sos_constructs import names
+from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
 from sos_constructs.secrets.external import manifests as m
 from sos_constructs.secrets.external.bootstrap import template
@@ -42,6 +43,11 @@ class KubernetesStore:
     def remote_key(self, prefix: str, name: str) -> str:
         pattern = r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?"
         return checked_key(prefix, re.sub("[/._]", "-", f"{prefix}/{name}"), pattern, "Kubernetes: lower-case letters, digits and '-', at most 253 characters")
+
+    def version(self, pin: str) -> str:
+        raise InvalidOption(
+            "versions", pin, "must be a number for a KubernetesStore: a Secret has no versions, so each document is one of its own, NAME-v1, NAME-v2 …"
+        )
 
     def push_metadata(self) -> Mapping[str, Any]:
         return {}

@@ -10,9 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 from sos_constructs.labels import labels
+from sos_constructs.secrets import ages
 from sos_constructs.secrets.model import SecretSpec
 
 API = "external-secrets.io/v1"
+
+TIMES = f'{{{{ index . "{ages.DOCUMENT_KEY}" | default "{{}}" }}}}'
+"""Template of the annotation that says when each value was made: the document says so itself."""
 
 WAVE_STORE, WAVE_BOOTSTRAP, WAVE_SECRET = -4, -3, -2
 """Argo CD's sync waves: each is healthy before the next is applied, and workloads are in wave 0."""
@@ -52,13 +56,16 @@ def cluster_store(name: str, namespaces: Sequence[str], provider: Mapping[str, A
     return {"apiVersion": API, "kind": "ClusterSecretStore", "metadata": metadata(name, None, WAVE_STORE), "spec": spec}
 
 
-def extract(remote_key: str) -> list[dict[str, Any]]:
-    """``spec.dataFrom``: every key of one document."""
+def extract(remote_key: str, version: str | None = None) -> list[dict[str, Any]]:
+    """``spec.dataFrom``: every key of one document, in its newest version or in this one."""
     # `None` is the word, not the absence
-    return [{"extract": {"conversionStrategy": "Default", "decodingStrategy": "None", "key": remote_key, "metadataPolicy": "None"}}]
+    found = {"conversionStrategy": "Default", "decodingStrategy": "None", "key": remote_key, "metadataPolicy": "None"}
+    return [{"extract": found | ({"version": version} if version else {})}]
 
 
-def external_secret(secret: SecretSpec, namespace: str, *, store: Mapping[str, str], remote_key: str, refresh: timedelta) -> dict[str, Any]:
+def external_secret(
+    secret: SecretSpec, namespace: str, *, store: Mapping[str, str], remote_key: str, refresh: timedelta, version: str | None = None
+) -> dict[str, Any]:
     """The Secret, as a copy of its document.
 
     ``Orphan`` and ``Retain``: where the ExternalSecret or the document is deleted, the Secret stays as it is, and what runs goes on running.
@@ -69,7 +76,7 @@ def external_secret(secret: SecretSpec, namespace: str, *, store: Mapping[str, s
     template = {
         "engineVersion": "v2",
         "mergePolicy": "Merge",
-        "metadata": {"labels": labels("secrets", "sos-app", "secrets")},
+        "metadata": {"annotations": {ages.ANNOTATION: TIMES}, "labels": labels("secrets", "sos-app", "secrets")},
         "type": secret.type,
     }
     return {
@@ -77,7 +84,7 @@ def external_secret(secret: SecretSpec, namespace: str, *, store: Mapping[str, s
         "kind": "ExternalSecret",
         "metadata": metadata(secret.name, namespace, wave),
         "spec": {
-            "dataFrom": extract(remote_key),
+            "dataFrom": extract(remote_key, version),
             "refreshInterval": go_duration(refresh),
             "secretStoreRef": dict(store),
             "target": {"creationPolicy": "Orphan", "deletionPolicy": "Retain", "name": secret.name, "template": template},

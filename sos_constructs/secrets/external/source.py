@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sos_constructs import names
 from sos_constructs.errors import InvalidOption, did_you_mean
-from sos_constructs.secrets.external import bootstrap, kubernetes, manifests
+from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.external import bootstrap, kubernetes, manifests, pins
 from sos_constructs.secrets.external.kubernetes import KubernetesStore
 from sos_constructs.secrets.external.stores import Store, matched, words
 from sos_constructs.secrets.model import SecretSpec
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 
 @frozen(kw_only=True)
@@ -31,6 +34,8 @@ class ExternalSecrets:
     :param bootstrap: the operator itself makes the documents that are missing: every generated, derived and fixed key. What exists is never changed.
     :param adopt: the first step when a running installation moves into a store: nothing but that the live Secrets are written to documents which do not
         exist. Apply that once, then take ``bootstrap``.
+    :param versions: a YAML file that says which version of a Secret's document is in use, one ``name: version`` a line. A change of it is a rotation, its
+        revert the way back. Secrets that it does not name follow the newest.
     :param without: Secrets that come from somewhere else, such as ``("tls-certificates",)`` from cert-manager.
     :raises InvalidOption: for a name the store refuses, an interval below a second or in parts of one, or an unknown Secret.
     """
@@ -45,6 +50,7 @@ class ExternalSecrets:
     bootstrap: bool = False
     adopt: bool = False
     without: tuple[str, ...] = field(default=(), converter=words)
+    versions: Path | None = field(default=None, converter=optional(Path))
 
     def __attrs_post_init__(self) -> None:
         names.dns_label("namespace", self.namespace, at_most=50)  # names made of it are labels, too
@@ -55,6 +61,8 @@ class ExternalSecrets:
 
         if self.adopt and self.bootstrap:
             raise InvalidOption("bootstrap", True, "cannot be combined with adopt: it could be first, with new values; adopt first, then bootstrap")
+        if self.adopt and self.versions is not None:
+            raise InvalidOption("versions", str(self.versions), "cannot be combined with adopt: adopt first, then pin")
         if self.adopt and isinstance(self.store, KubernetesStore):
             raise InvalidOption("adopt", True, "is not possible for a KubernetesStore, which PushSecret cannot ask what exists; copy the Secrets with kubectl")
 
@@ -64,15 +72,28 @@ class ExternalSecrets:
         for name in self.without:
             if name not in known:
                 raise InvalidOption("without", name, f"is no Secret of the catalogue{did_you_mean(str(name), known)}; there are {', '.join(known)}")
-        documents = {secret.name: self.store.remote_key(self.prefix, secret.name) for secret in secrets if secret.name not in self.without}
+        pinned = self.pinned(name for name in known if name not in self.without)
+        documents = {name: self.store.remote_key(self.prefix, pins.numbered(name, pinned.get(name))) for name in known if name not in self.without}
         ours = [secret for secret in secrets if secret.name in documents]
         store = {"kind": "ClusterSecretStore" if self.cluster_store else "SecretStore", "name": self._name}
         if self.adopt:
             return [*self._own_store(), *self._adopted(ours, documents, store)]
-        external = [manifests.external_secret(secret, self.namespace, store=store, remote_key=documents[secret.name], refresh=self.refresh) for secret in ours]
+        external = [self._external(secret, store, documents[secret.name], pinned.get(secret.name)) for secret in ours]
+        # a later version was made from the one before: made from nothing, it would lack every value that is still needed
+        first = [secret for secret in ours if pinned.get(secret.name, 1) == 1]
         if isinstance(self.store, KubernetesStore):
-            return [*self._own_store(), *self._inside(self.store.namespace, ours, documents, store), *external]
-        return [*self._own_store(), *(self._pushes(ours, documents, store) if self.bootstrap else []), *external]
+            return [*self._own_store(), *self._inside(self.store.namespace, first, documents, store), *external]
+        return [*self._own_store(), *(self._pushes(first, documents, store) if self.bootstrap else []), *external]
+
+    def pinned(self, names: Iterable[str] | None = None) -> Mapping[str, pins.Pin]:
+        """What ``versions`` says of these Secrets, or of all."""
+        if self.versions is None:
+            return {}
+        return pins.read(self.versions, list(BY_NAME if names is None else names))
+
+    def _external(self, secret: SecretSpec, store: Mapping[str, str], document: str, pin: pins.Pin | None) -> dict[str, Any]:
+        version = self.store.version(pin) if isinstance(pin, str) else None
+        return manifests.external_secret(secret, self.namespace, store=store, remote_key=document, refresh=self.refresh, version=version)
 
     @property
     def _name(self) -> str:

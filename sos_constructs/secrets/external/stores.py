@@ -38,6 +38,13 @@ class Store(Protocol):
         """Name of the document of Secret ``name``, in the characters this store allows."""
         ...
 
+    def version(self, pin: str) -> str:
+        """``remoteRef.version`` for what the store itself calls a version.
+
+        :raises InvalidOption: for a text that cannot be one.
+        """
+        ...
+
     def push_metadata(self) -> Mapping[str, Any]:
         """What ``PushSecret`` has to know for a new document (empty: nothing)."""
         ...
@@ -88,6 +95,10 @@ class AwsSecretsManager:
     def remote_key(self, prefix: str, name: str) -> str:
         return checked_key(prefix, f"{prefix}/{name}", r"[A-Za-z0-9/_+=.@-]{1,512}", "AWS: letters, digits and /_+=.@-, at most 512 characters")
 
+    def version(self, pin: str) -> str:
+        # stages such as AWSPREVIOUS move by themselves, so they pin nothing
+        return matched("versions", pin, r"uuid/[0-9A-Za-z-]{32,64}", "must be 'uuid/' and the VersionId that aws secretsmanager list-secret-version-ids shows")
+
     def push_metadata(self) -> Mapping[str, Any]:
         # the default, binary, is not shown in the console, where people add the keys that vendors issue
         return {"apiVersion": "kubernetes.external-secrets.io/v1alpha1", "kind": "PushSecretMetadata", "spec": {"secretPushFormat": "string"}}
@@ -129,6 +140,9 @@ class GcpSecretManager:
         return checked_key(
             prefix, re.sub("[/.]", "-", f"{prefix}/{name}"), "[A-Za-z0-9_-]{1,255}", "Google Cloud: letters, digits, '_' and '-', at most 255 characters"
         )
+
+    def version(self, pin: str) -> str:
+        return matched("versions", pin, r"[1-9]\d*", "must be the number of a version, in quotes")
 
     def push_metadata(self) -> Mapping[str, Any]:
         return {}
@@ -172,6 +186,9 @@ class AzureKeyVault:
 
     def remote_key(self, prefix: str, name: str) -> str:
         return checked_key(prefix, re.sub("[/._]", "-", f"{prefix}/{name}"), "[0-9A-Za-z-]{1,127}", "Azure: letters, digits and '-', at most 127 characters")
+
+    def version(self, pin: str) -> str:
+        return matched("versions", pin, "[0-9a-f]{32}", "must be the identifier that az keyvault secret list-versions shows: 32 hexadecimal digits")
 
     def push_metadata(self) -> Mapping[str, Any]:
         return {}
@@ -223,14 +240,18 @@ class Vault:
     def remote_key(self, prefix: str, name: str) -> str:
         return checked_key(prefix, f"{prefix}/{name}", r"[\w-][\w./-]{0,511}", "Vault: letters, digits and _.-/, at most 512 characters")
 
+    def version(self, pin: str) -> str:
+        return matched("versions", pin, r"[1-9]\d*", "must be the number of a version, in quotes")
+
     def push_metadata(self) -> Mapping[str, Any]:
         return {}
 
 
-def matched(option: str, value: object, pattern: str, fix: str) -> None:
-    """Raise :class:`InvalidOption` with ``fix`` unless ``value`` is a string that is ``pattern`` in full."""
+def matched(option: str, value: object, pattern: str, fix: str) -> str:
+    """``value``, or :class:`InvalidOption` with ``fix`` unless it is a string that is ``pattern`` in full."""
     if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
         raise InvalidOption(option, value, fix)
+    return value
 
 
 def checked_key(prefix: str, key: str, pattern: str, rule: str) -> str:
