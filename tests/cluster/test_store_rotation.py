@@ -57,7 +57,8 @@ def deploy(place: Place) -> dict[str, bytes]:
     apply(manifests)
     waiting = [manifest for manifest in manifests if manifest["kind"] in ("ExternalSecret", "PushSecret")]
     kube.poll("ready", lambda: all(ready(manifest) for manifest in waiting), pause=2)
-    return dict(kube.poll("the Secret", lambda: place.live().get(SECRET), pause=2) or {})
+    kube.poll("the Secret", lambda: place.live().get(SECRET), pause=2)
+    return place.live()[SECRET]
 
 
 def live_once(place: Place, key: str, value: bytes) -> dict[str, bytes]:
