@@ -77,7 +77,7 @@ def send(verb: Literal["create", "replace"], manifest: Mapping[str, Any], *, nam
             raise UnknownOutcomeError(f"{where}: kubectl failed; whether it was changed is not known, sosctl secrets plan shows it")
         if reason[1] == "AlreadyExists" and there_is_fine:
             return
-        known = {"Conflict": "was changed meanwhile; run the command again", "Forbidden": f"you may not {verb} it"}
+        known = {"Conflict": "was changed meanwhile; run the command again", "Forbidden": f"you may not {'update' if verb == 'replace' else verb} it"}
         raise SecretInputError(f"{where} {known.get(reason[1], f'was refused ({reason[1]})')}")
 
 

@@ -120,13 +120,14 @@ class Place:
         return one(kind, name, namespace, self.context)
 
     def _wait(self, problem: str, question: Callable[[], tuple[bool, str]]) -> None:
-        until, said = time.monotonic() + WAIT_SECONDS, ""
-        while time.monotonic() < until:
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
             done, said = question()
             if done:
                 return
+            if time.monotonic() >= until:
+                raise SecretInputError(f"{self.source.name}: {problem} within {WAIT_SECONDS} seconds: {said}")
             time.sleep(1)
-        raise SecretInputError(f"{self.source.name}: {problem} within {WAIT_SECONDS} seconds: {said}")
 
 
 def one(kind: str, name: str, namespace: str, context: str | None) -> dict[str, Any]:

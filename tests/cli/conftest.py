@@ -37,6 +37,12 @@ elif "deployments,statefulsets,daemonsets,cronjobs" in sys.argv:
     print((folder / "workloads").read_text())
 elif "--raw" in sys.argv:
     print((folder / "certificate").read_text())
+elif "annotate" in sys.argv:
+    pass
+elif "get" in sys.argv and "secret" not in sys.argv:
+    wanted = "/".join(sys.argv[sys.argv.index("get") + 1 :][:2])
+    store = json.loads((folder / "store").read_text())
+    print(json.dumps(store[wanted]) if wanted in store else "")
 elif "get" in sys.argv:
     store = json.loads((folder / "store").read_text())
     names = sys.argv[sys.argv.index("secret") + 1 : sys.argv.index("--ignore-not-found")]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from sos_constructs.cli import store as cli_store
 from sos_constructs.cli.app import app
 from sos_constructs.secrets import ages
 
@@ -196,7 +197,13 @@ def test_an_issued_value_is_put_in_from_a_file(cluster: Cluster, tmp_path: Path)
         (redis(), ("redis-credentials", "--value-from", "-"), "--value-from is for one key"),
         (redis(), ("redis-credentials", "--key", "redis-password", "--value-from", "-"), "is not issued by anyone; leave out --value-from"),
         (redis(), ("redis-credentials", "--retire"), "has no previous value to retire"),
-        (redis(ownerReferences=[{"kind": "ExternalSecret", "name": "redis"}]), ("redis-credentials",), "is written by ExternalSecret redis; rotate it in its"),
+        (
+            redis(ownerReferences=[{"kind": "ExternalSecret", "name": "redis"}]),
+            ("redis-credentials",),
+            "there is no externalsecret redis-credentials in namespace",
+        ),
+        (redis(ownerReferences=[{"kind": "SealedSecret", "name": "redis"}]), ("redis-credentials",), "is written by SealedSecret redis; rotate it in its file"),
+        (redis(), ("redis-credentials", "--versions", "v.yaml"), "is no copy of a document in a store; leave it out"),
         ({**redis(), "immutable": True}, ("redis-credentials",), "is immutable"),
         (manifest("oauth-credentials", **{"apple-oauth-key-id": "QQ=="}), ("oauth-credentials",), "has no value that we can make"),
         (manifest("jwt-secrets", **{"jwt-private-key": "QQ=="}), ("jwt-secrets", "--key", "jwt-private-key"), "jwt-public-key: is not there"),
@@ -207,6 +214,42 @@ def test_what_is_refused_changes_nothing(cluster: Cluster, document: dict[str, A
     put(cluster, document)
     before = (cluster.folder / "store").read_text()
     result = sosctl("rotate", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert (cluster.folder / "store").read_text() == before
+
+
+def copied(cluster: Cluster, document: str, message: str, *, ready: str = "True", version: str = "") -> None:
+    """The Secret as a copy of a document in AWS, and what the operator says of it."""
+    marked = redis()
+    marked["metadata"]["labels"] = {"reconcile.external-secrets.io/managed": "true"}
+    put(cluster, marked)
+    extract = {"key": document} | ({"version": version} if version else {})
+    status = {"conditions": [{"type": "Ready", "status": ready, "message": message}], "syncedResourceVersion": "1-a"}
+    spec = {"secretStoreRef": {"kind": "SecretStore", "name": "sos"}, "dataFrom": [{"extract": extract}]}
+    store = json.loads((cluster.folder / "store").read_text())
+    store["externalsecret/redis-credentials"] = {"kind": "ExternalSecret", "metadata": {"name": "redis-credentials"}, "spec": spec, "status": status}
+    store["secretstore/sos"] = {"kind": "SecretStore", "metadata": {"name": "sos"}, "spec": {"provider": {"aws": {}}}}
+    (cluster.folder / "store").write_text(json.dumps(store))
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "arguments", "message"),
+    [
+        ("a/redis", {"ready": "False"}, (), "the store was not read within 0 seconds: could not get provider client – nothing was changed"),
+        ("a/redis-v3", {}, (), "is pinned to document a/redis-v3; name the file that says so with --versions FILE"),
+        ("a/redis", {"version": "uuid/x"}, (), "is pinned to the store's version uuid/x; write the new one there"),
+    ],
+    ids=["unreachable", "pinned", "pinned by the store"],
+)
+def test_a_store_that_cannot_be_written(
+    cluster: Cluster, document: str, options: dict[str, str], arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cli_store, "WAIT_SECONDS", 0)
+    copied(cluster, document, "could not\n get provider client", **options)
+    before = (cluster.folder / "store").read_text()
+    result = sosctl("rotate", "redis-credentials", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
