@@ -128,7 +128,10 @@ def test_next_and_previous_values_have_rows():
     ring = {row.key for row in KEYS if row.origin == "ring"}
     staged = {f"{row.key}-next" for row in KEYS if row.rotation.staged}
     kept = {f"{row.key}-previous" for row in KEYS if row.rotation.keeps == "previous"} - {"jwt-private-key-previous"}
-    assert ring == staged | kept
+    with_passwords = {row.key for row in KEYS if row.follows}
+    users = {f"{key}-{state}" for key in with_passwords for state in ("next", "previous")}
+    assert ring == staged | kept | users
+    assert with_passwords == {row.key.replace("password", "username") for row in KEYS if row.rotation.staged and row.form == "password"}
     assert all(row.optional for row in KEYS if row.origin == "ring"), "a pod must start without them"
 
 
