@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sos_constructs.postgres import (
         DATABASES,
         OFFICIAL,
+        PGBOUNCER,
         SPILO,
         Database,
         DatabaseHandle,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
         HaPostgres,
         ImageProfile,
         PatroniTiming,
+        Pooler,
+        PoolerImage,
         PrometheusOperator,
         Resources,
     )
@@ -52,6 +55,7 @@ if PurePath(sys.argv[0] if sys.argv else "").stem != "sosctl":  # the command li
 __all__ = [
     "DATABASES",
     "OFFICIAL",
+    "PGBOUNCER",
     "SOS",
     "SPILO",
     "AwsSecretsManager",
@@ -69,6 +73,8 @@ __all__ = [
     "KubernetesStore",
     "Layer",
     "PatroniTiming",
+    "Pooler",
+    "PoolerImage",
     "PrometheusOperator",
     "Resources",
     "Rule",

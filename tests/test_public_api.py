@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PINNED = [
     "DATABASES",
     "OFFICIAL",
+    "PGBOUNCER",
     "SOS",
     "SPILO",
     "AwsSecretsManager",
@@ -37,6 +38,8 @@ PINNED = [
     "KubernetesStore",
     "Layer",
     "PatroniTiming",
+    "Pooler",
+    "PoolerImage",
     "PrometheusOperator",
     "Resources",
     "Rule",

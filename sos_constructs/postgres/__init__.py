@@ -6,11 +6,13 @@ from sos_constructs.postgres.construct import HaPostgres, manifests
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.pooler import PGBOUNCER, Pooler, PoolerImage
 from sos_constructs.postgres.spec import DATABASES, OFFICIAL, SPILO, Database, ImageProfile, PatroniTiming, Resources
 
 __all__ = [
     "DATABASES",
     "OFFICIAL",
+    "PGBOUNCER",
     "SPILO",
     "Database",
     "DatabaseHandle",
@@ -18,6 +20,8 @@ __all__ = [
     "HaPostgres",
     "ImageProfile",
     "PatroniTiming",
+    "Pooler",
+    "PoolerImage",
     "PrometheusOperator",
     "Resources",
     "manifests",

@@ -14,6 +14,9 @@ from sos_constructs.postgres import names as n
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle
 from sos_constructs.postgres.monitoring import PrometheusOperator
+from sos_constructs.postgres.pooler import manifests as pooling
+from sos_constructs.postgres.pooler.handles import PooledPostgres
+from sos_constructs.postgres.pooler.options import Pooler
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
 from sos_constructs.postgres.tuning import client_connections
@@ -46,7 +49,7 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
         objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
         if spec.monitoring.dashboard:
             objects.append(metrics.grafana_dashboard(spec, spec.monitoring))
-    return objects
+    return objects + pooling.manifests(spec)
 
 
 class HaPostgres(Construct):
@@ -74,6 +77,7 @@ class HaPostgres(Construct):
     :param monitoring: ``PrometheusOperator()`` adds PodMonitor and PrometheusRule; their CRDs must be in the cluster.
     :param failover: ``FastFailover()`` replaces a crashed primary in about ten seconds; needs strict synchronous mode and three instances.
         Default: Patroni alone, about twenty.
+    :param pooler: ``Pooler()`` adds PgBouncer: its own pods and Services, ``pooled`` here and on each database's handle leads there.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
@@ -100,6 +104,7 @@ class HaPostgres(Construct):
         priority_class_name: str | None = PRIORITY_HIGH,
         monitoring: PrometheusOperator | None = None,
         failover: FastFailover | None = None,
+        pooler: Pooler | None = None,
     ) -> None:
         with located(scope, id):
             spec = Spec(
@@ -121,6 +126,7 @@ class HaPostgres(Construct):
                 priority_class_name=priority_class_name,
                 monitoring=monitoring,
                 failover=failover,
+                pooler=pooler,
             ).check()
             objects = manifests(spec)
         super().__init__(scope, id)
@@ -133,8 +139,16 @@ class HaPostgres(Construct):
         self.readonly_host = spec.names.readonly_service
         """Where reads may go that can be a moment old."""
         self.port = n.PORT
-        self.client_connections = client_connections(spec)
-        """Connections that services may have open in all: max_connections less those kept for superusers."""
+        self.client_connections = client_connections(spec) - (spec.pooler.server_connections(spec) if spec.pooler else 0)
+        """Connections that services may have open in all: max_connections less those kept for superusers, and less the pooler's."""
+
+    @property
+    def pooled(self) -> PooledPostgres:
+        """The same database through the pooler: ``SosConfig(..., postgres=db.pooled)``.
+
+        :raises ValueError: when there is no pooler.
+        """
+        return PooledPostgres.of(self.spec, self.node.path)
 
     def database(self, name: str) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.
@@ -153,4 +167,5 @@ class HaPostgres(Construct):
             primary_host=self.primary_host,
             readonly_host=self.readonly_host,
             port=self.port,
+            pooler=self.pooled if self.spec.pooler else None,
         )

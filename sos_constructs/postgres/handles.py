@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sos_constructs.errors import InvalidOption
 from sos_constructs.secrets.handles import SecretHandle
 
 import attrs
+
+if TYPE_CHECKING:
+    from sos_constructs.postgres.pooler.handles import PooledPostgres
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +25,21 @@ class DatabaseHandle:
     primary_host: str
     readonly_host: str
     port: int
+    pooler: PooledPostgres | None = None
+    """Where the pooler is, if there is one."""
+    session_attributes: bool = True
+    """Whether a driver may ask the server for its role. Through a pooler it must not: PgBouncer answers with what it once heard."""
+
+    @property
+    def pooled(self) -> DatabaseHandle:
+        """The same database through the pooler: the one word by which a service switches.
+
+        :raises ValueError: when HaPostgres was made without ``pooler=Pooler()``.
+        """
+        if self.pooler is None:
+            raise InvalidOption("pooled", self.name, "has no pooler; make HaPostgres with pooler=Pooler()")
+        there = self.pooler
+        return attrs.evolve(self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False)
 
     def libpq_env(self, *, readonly: bool = False) -> list[dict[str, Any]]:
         """``PGHOST``, ``PGPORT``, ``PGDATABASE``, ``PGUSER`` and ``PGPASSWORD``: every libpq driver reads them, and nothing needs escaping.
@@ -33,7 +52,7 @@ class DatabaseHandle:
             {"name": "PGDATABASE", "value": self.name},
             self.credentials.env(self.username_key, "PGUSER"),
             self.credentials.env(self.password_key, "PGPASSWORD"),
-            *([] if readonly else [{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}]),
+            *([{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}] if self._guarded(readonly) else []),
         ]
 
     def dsn_env(self, name: str = "DATABASE_URL", *, readonly: bool = False) -> list[dict[str, Any]]:
@@ -45,9 +64,12 @@ class DatabaseHandle:
         :param readonly: go to the replicas, whose data may be a moment old.
         """
         user, password = self.credentials.env(self.username_key), self.credentials.env(self.password_key)
-        guard = "" if readonly else "?target_session_attrs=read-write"
+        guard = "?target_session_attrs=read-write" if self._guarded(readonly) else ""
         uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{guard}"
         return [user, password, {"name": name, "value": uri}]
 
     def _host(self, readonly: bool) -> str:
         return self.readonly_host if readonly else self.primary_host
+
+    def _guarded(self, readonly: bool) -> bool:
+        return self.session_attributes and not readonly

@@ -44,7 +44,7 @@ TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 MAX_MEMBERS = 9
 """Pods that RBAC names in advance, so that ``kubectl scale`` works up to here without a new synth."""
 
-TAKEN_SUFFIXES = ("-exporter", "-patroni", "-readonly")
+TAKEN_SUFFIXES = ("-exporter", "-patroni", "-pooler", "-readonly")
 """Endings that an installation's name must not have: ``postgres-patroni`` would call its ``-config`` what ``postgres`` calls Patroni's."""
 
 MAX_NAME = 63 - len("-readonly-service")

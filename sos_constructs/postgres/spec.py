@@ -14,6 +14,7 @@ from sos_constructs.postgres import failover
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
+from sos_constructs.postgres.pooler import options as pooling
 from sos_constructs.postgres.settings import check_parameters
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
 from sos_constructs.secrets.handles import SecretHandle
@@ -192,6 +193,7 @@ class Spec:
     priority_class_name: str | None
     monitoring: PrometheusOperator | None
     failover: FastFailover | None = None
+    pooler: pooling.Pooler | None = None
 
     @property
     def names(self) -> Names:
@@ -229,6 +231,7 @@ class Spec:
         self._check_databases()
         check_parameters("parameters", self.parameters)
         self._check_image()
+        pooling.check(self)
         for option, name in (("storage_class", self.storage_class), ("priority_class_name", self.priority_class_name)):
             if name is not None:
                 rules.dns_subdomain(option, name)

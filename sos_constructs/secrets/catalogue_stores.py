@@ -49,6 +49,9 @@ POSTGRES = SecretSpec(
         *_login(
             "monitoring-", "monitoring", "the role of monitoring tools that log in over the network", "No metrics from tools outside the pod; the exporter in it needs no password.", added=_TOOL, rotation=LOGIN
         ),
+        *_login(
+            "pooler-", "pgbouncer", "the role with which the connection pooler looks up passwords", "No log-in through the pooler, where there is one.", added=_TOOL
+        ),
         *_login("patroni-", "patroni", "the user of Patroni's REST API", "Anyone in the network may restart or fail over the database.", added="Patroni's unsafe calls must be authenticated"),
         *(row for database, breaks in DATABASES.items() for row in _login(f"{database}-db-", database, f"the owner of database {database}", f"No {breaks}.", rotation=LOGIN)),
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from sos_constructs import OFFICIAL, HaPostgres, ImageProfile, SecretHandle, SosNamespace, SosSecrets
+from sos_constructs import OFFICIAL, HaPostgres, ImageProfile, Pooler, SecretHandle, SosConfig, SosNamespace, SosSecrets
 from sos_constructs.emit import emit
 from sos_constructs.postgres.handles import DatabaseHandle
 
@@ -35,7 +35,11 @@ def reference(**options: Any) -> list[dict[str, Any]]:
     def build(*arguments: Any, **keywords: Any) -> HaPostgres:
         return HaPostgres(*arguments, **{**keywords, **options})
 
-    with mock.patch.object(main, "HaPostgres", build):
+    def configure(*arguments: Any, postgres: HaPostgres, **keywords: Any) -> SosConfig:
+        """Services use the pooler where there is one."""
+        return SosConfig(*arguments, postgres=postgres.pooled if postgres.spec.pooler else postgres, **keywords)
+
+    with mock.patch.object(main, "HaPostgres", build), mock.patch.object(main, "SosConfig", configure):
         chart, *_ = main.build(cdk8s.Testing.app())
     return list(cdk8s.Testing.synth(chart))
 
@@ -59,11 +63,12 @@ def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str,
     return _synth_last(chart, 1)
 
 
-def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE) -> list[dict[str, Any]]:
+def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, pooled: bool = False) -> list[dict[str, Any]]:
     """The pod that writes and keeps books, and the ConfigMap with its script."""
-    chart, db = _client_chart(namespace, image)
+    chart, db = _client_chart(namespace, image, **({"pooler": Pooler()} if pooled else {}))
+    handle = db.database(database)
     env = [
-        *db.database(database).libpq_env(),
+        *(handle.pooled if pooled else handle).libpq_env(),
         {"name": "LEDGER_PSQL", "value": f"{image.bin_dir}/psql"},
         {"name": "LEDGER_RUN", "value": name},
         {"name": "LEDGER_WRITERS", "value": str(writers)},
@@ -86,9 +91,9 @@ def database_handle(namespace: str, image: ImageProfile, database: str = LEDGER_
     return _client_chart(namespace, image)[1].database(database)
 
 
-def _client_chart(namespace: str, image: ImageProfile) -> tuple[cdk8s.Chart, HaPostgres]:
+def _client_chart(namespace: str, image: ImageProfile, **options: Any) -> tuple[cdk8s.Chart, HaPostgres]:
     chart = cdk8s.Chart(cdk8s.Testing.app(), "client", namespace=namespace, disable_resource_name_hashes=True)
-    return chart, HaPostgres(chart, "postgres", credentials=credentials(), image=image)
+    return chart, HaPostgres(chart, "postgres", credentials=credentials(), image=image, **options)
 
 
 def _synth_last(chart: cdk8s.Chart, count: int) -> list[dict[str, Any]]:

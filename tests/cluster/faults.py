@@ -107,10 +107,10 @@ CRASH_REPLICA = Fault(name="a replica's node crashed", strike=_crash_replica, br
 ALL = (DELETE, KILL, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA)
 
 
-def drill(installation: Installation, fault: Fault, tool: Breakable | None = None) -> Outcome:
+def drill(installation: Installation, fault: Fault, tool: Breakable | None = None, *, pooled: bool = False) -> Outcome:
     """Let it happen to the primary while a client writes; end with all members streaming again and every member's table compared."""
     primary = installation.wait_healthy()
-    ledger = Ledger(installation, fault.name.split()[-1].strip("'"))
+    ledger = Ledger(installation, fault.name.split()[-1].strip("'"), pooled=pooled)
     if fault.breaks_node:
         assert ledger.node != installation.node_of(primary), "the client shares the primary's node; is there a second schedulable one?"
     time.sleep(2)

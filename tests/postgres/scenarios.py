@@ -5,7 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs import OFFICIAL, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle, SosSecrets
+from sos_constructs import (
+    OFFICIAL,
+    Database,
+    FastFailover,
+    HaPostgres,
+    ImageProfile,
+    PatroniTiming,
+    Pooler,
+    PoolerImage,
+    PrometheusOperator,
+    Resources,
+    SecretHandle,
+    SosSecrets,
+)
 
 import cdk8s
 from attrs import evolve
@@ -44,13 +57,31 @@ EVERYTHING: dict[str, Any] = {
     "synchronous_mode_strict": True,
     "priority_class_name": "sos-app-critical",
     "monitoring": PrometheusOperator(interval=timedelta(seconds=15), namespace="observability", labels={"release": "kube-prometheus-stack"}),
+    "pooler": Pooler(
+        replicas=3,
+        pool_mode="session",
+        pool_size=6,
+        max_clients=500,
+        query_wait_timeout=timedelta(seconds=60),
+        direct_connections=100,
+        readonly=False,
+        image=PoolerImage(image="registry.example/pgbouncer:1.25.1", uid=70, gid=71, command="/opt/pgbouncer/bin/pgbouncer"),
+        cpu_request="200m",
+        cpu_limit="500m",
+        memory_request="64Mi",
+        memory_limit="64Mi",
+    ),
 }
 """Every option another than its default."""
 
 FAST: dict[str, Any] = {"failover": FastFailover(detect=timedelta(seconds=7)), "synchronous_mode_strict": True}
 """The one option that needs another's default."""
 
-SCENARIOS: dict[str, dict[str, Any]] = {"default": {}, "minimal": MINIMAL, "everything": EVERYTHING, "fast": FAST}
+
+POOLED: dict[str, Any] = {"monitoring": PrometheusOperator(), "pooler": Pooler()}
+"""The requirement's database behind a pooler."""
+
+SCENARIOS: dict[str, dict[str, Any]] = {"default": {}, "minimal": MINIMAL, "everything": EVERYTHING, "fast": FAST, "pooled": POOLED}
 
 
 def credentials(chart: cdk8s.Chart) -> SecretHandle:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs import OFFICIAL, SPILO, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, PrometheusOperator, Resources, SecretHandle
+from sos_constructs import OFFICIAL, SPILO, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, Pooler, PrometheusOperator, Resources, SecretHandle
 from sos_constructs.postgres import manifests
 
 import cdk8s
@@ -39,13 +39,26 @@ databases = st.builds(
     sql=st.sampled_from(["", "SELECT 'ü';\n", "\tSELECT 1;\nSELECT 2", "$$ \\ '", "\u2028"]),
 )
 operators = st.builds(PrometheusOperator, interval=seconds, namespace=words, labels=st.dictionaries(st.sampled_from(["release", "a b"]), words, max_size=1))
+poolers = st.builds(
+    Pooler,
+    replicas=st.integers(1, 4),
+    pool_mode=st.sampled_from(["transaction", "session", "statement"]),
+    pool_size=st.integers(0, 8),
+    max_clients=st.sampled_from([1, 100, 1000]),
+    query_wait_timeout=st.none() | seconds,
+    direct_connections=st.integers(0, 50),
+    readonly=st.booleans(),
+    memory_limit=memory,
+)
 
 
 def handle(keys: Mapping[str, str]) -> SecretHandle:
     return SecretHandle("postgres-credentials", dict(keys))
 
 
-KEYS = dict(spec().credentials.keys) | {"orders-db-username": "ORDERS_DB_USERNAME", "orders-db-password": "ORDERS_DB_PASSWORD"}
+KEYS = dict(spec().credentials.keys) | {
+    key: key.upper().replace("-", "_") for key in ("orders-db-username", "orders-db-password", "pooler-username", "pooler-password")
+}
 
 CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "credentials": st.sampled_from([handle(KEYS), handle({}), handle({key: name for key, name in KEYS.items() if "users" not in key})]),
@@ -66,6 +79,7 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "priority_class_name": st.none() | words,
     "monitoring": st.none() | operators,
     "failover": st.none() | st.builds(FastFailover, detect=seconds),
+    "pooler": st.none() | poolers,
 }
 
 

@@ -150,7 +150,7 @@ def test_names_of_two_installations_never_meet(one: str, other: str):
 
 @pytest.mark.parametrize("suffix", TAKEN_SUFFIXES)
 def test_names_that_would_meet_are_refused(suffix: str):
-    with pytest.raises(InvalidOption, match=re.escape(f"name='postgres{suffix}' must not end in -exporter, -patroni, -readonly")):
+    with pytest.raises(InvalidOption, match=re.escape(f"name='postgres{suffix}' must not end in -exporter, -patroni, -pooler, -readonly")):
         spec(name=f"postgres{suffix}").check()
 
 

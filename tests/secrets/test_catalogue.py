@@ -46,7 +46,7 @@ REQUIRED = {
 ADDED = {
     "postgres-credentials": """
         postgres-username replication-username replication-password rewind-username rewind-password monitoring-username
-        monitoring-password patroni-username patroni-password
+        monitoring-password pooler-username pooler-password patroni-username patroni-password
     """,
     "jwt-secrets": "jwt-key-id",
     "external-api-keys": "twilio-api-key-sid twilio-api-key-secret fcm-service-account-json",

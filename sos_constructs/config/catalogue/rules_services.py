@@ -40,7 +40,7 @@ SERVICE_RULES = (
         detail=lambda pool, processes, server: f"{processes} processes x {pool} connections = {pool * processes}",
         demand="the pools of all processes must fit into the server's connections",
         reason="the one connection too many is refused with 'sorry, too many clients already', at the busiest moment",
-        fix="lower POSTGRES_POOL_MAX_CONNECTIONS, raise max_connections of the server, or put a pooler between",
+        fix="lower POSTGRES_POOL_MAX_CONNECTIONS, raise max_connections of the server, or put a pooler between: SosConfig(postgres=db.pooled)",
         source="PostgreSQL 15 manual, 20.3 Connections and Authentication: max_connections",
     ),
     Rule(

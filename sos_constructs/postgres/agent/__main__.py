@@ -21,6 +21,7 @@ from .kube_api import Kube, KubeError, in_cluster_url
 from .log import log
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
+from .pooler_role import PoolerRole
 from .psql import SqlError
 from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
@@ -84,6 +85,7 @@ def run(member: Member, port: int) -> None:
     runners = [Runner(name, step) for name, step in STEPS.items()]
     runners.append(Runner("store", partial(reconcile_store, settled=Settled()), resync=INTERVAL))
     runners.append(Runner("restarts", Restarts(), resync=INTERVAL))
+    runners.append(Runner("pooler", PoolerRole()))
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:

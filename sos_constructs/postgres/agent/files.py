@@ -25,6 +25,7 @@ class Declared:
         databases: dict[str, Any] = self._json("databases.json")
         self.roles: list[dict[str, str]] = databases["roles"]
         self.databases: list[dict[str, Any]] = databases["databases"]
+        self.pooler: dict[str, str] | None = databases.get("pooler")
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
@@ -35,15 +36,7 @@ class Declared:
 
     def credential(self, key: str) -> str:
         """One value of the Secret."""
-        try:
-            value = (self.credentials_dir / key).read_text("ascii")
-        except FileNotFoundError:
-            raise DeclaredError(f"Secret key {key}: is missing") from None
-        except (OSError, UnicodeDecodeError):
-            raise DeclaredError(f"Secret key {key}: must be readable ASCII text") from None
-        if not _PRINTABLE.fullmatch(value):
-            raise DeclaredError(f"Secret key {key}: must be printable ASCII without spaces and without a newline at its end")
-        return value
+        return read_credential(self.credentials_dir, key)
 
     def has(self, key: str) -> bool:
         """Whether the Secret has this key."""
@@ -56,11 +49,7 @@ class Declared:
 
     def digest(self) -> str:
         """Changes whenever any mounted file does."""
-        digest = hashlib.sha256()
-        for folder in (self.config_dir, self.credentials_dir):
-            for path in sorted(p for p in folder.iterdir() if p.is_file()):
-                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        return digest.hexdigest()
+        return folder_digest(self.config_dir, self.credentials_dir)
 
     def settings_digest(self) -> str:
         """Changes whenever postgresql.conf does."""
@@ -68,6 +57,28 @@ class Declared:
             return hashlib.sha256((self.config_dir / "postgresql.conf").read_bytes()).hexdigest()
         except OSError as error:
             raise DeclaredError(f"ConfigMap file postgresql.conf: {error.strerror}") from None
+
+
+def folder_digest(*folders: Path) -> str:
+    """Changes whenever a file in one of the mounted folders does."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.iterdir() if p.is_file()):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def read_credential(folder: Path, key: str) -> str:
+    """One value of a mounted Secret."""
+    try:
+        value = (folder / key).read_text("ascii")
+    except FileNotFoundError:
+        raise DeclaredError(f"Secret key {key}: is missing") from None
+    except (OSError, UnicodeDecodeError):
+        raise DeclaredError(f"Secret key {key}: must be readable ASCII text") from None
+    if not _PRINTABLE.fullmatch(value):
+        raise DeclaredError(f"Secret key {key}: must be printable ASCII without spaces and without a newline at its end")
+    return value
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
 from .log import log
 
@@ -81,7 +82,19 @@ class Server(ThreadingHTTPServer):
             log("error", "agent", f"answering a request: unexpected {type(error).__name__}")
 
 
-def serve(metrics: Metrics, port: int, stale_after: float) -> ThreadingHTTPServer:
+class Tells(Protocol):
+    """What :func:`serve` serves."""
+
+    def text(self) -> str:
+        """Prometheus text format."""
+        ...
+
+    def alive(self, within: float) -> bool:
+        """Whether the work went on within so many seconds."""
+        ...
+
+
+def serve(metrics: Tells, port: int, stale_after: float) -> ThreadingHTTPServer:
     """Answer /metrics, and /health with 503 once the loop stands still. Returns the server, running in a thread of its own."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -240,7 +240,7 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-ALL = {"watch", "databases", "guard", "member", "store", "restarts"}
+ALL = {"watch", "databases", "guard", "member", "store", "restarts", "pooler"}
 
 
 def test_a_day_in_the_life(pod: Pod, agent: Agent):

@@ -1,0 +1,107 @@
+"""PgBouncer's configuration, readable by every version from 1.18: one file for each side, and what the agent beside it must know."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sos_constructs.postgres import names as n
+from sos_constructs.postgres.pooler import names as p
+from sos_constructs.postgres.pooler.options import LOOKUP_CONNECTIONS, PASSWORD_KEY, USER, USERNAME_KEY, Pooler
+from sos_constructs.postgres.spec import Spec
+from sos_constructs.rollout import checksum
+
+NOT_RELOADED = ("listen_addr", "listen_backlog", "listen_port", "unix_socket_dir", "unix_socket_mode")
+"""Of the settings below those that PgBouncer reads only when it starts (CF_NO_RELOAD in its main.c)."""
+
+LOOKUP = "SELECT usename, passwd FROM sos_pooler.lookup($1)"
+"""The function that the database's agent keeps in every declared database."""
+
+ONLY_PRIMARY = "SELECT pg_terminate_backend(pg_backend_pid()) FROM (SELECT pg_is_in_recovery() AS standby) AS s WHERE standby"
+"""Run on each new server connection. PgBouncer ignores errors there, so a connection that reached a standby ends itself: else it would
+refuse every write that it is lent to, until server_lifetime."""
+
+Row = tuple[str, str, str]
+
+
+def sides(pooler: Pooler) -> list[str]:
+    """Which PgBouncers a pod runs."""
+    return ["primary", "readonly"] if pooler.readonly else ["primary"]
+
+
+def settings(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
+    """Section ``[pgbouncer]``: name, value, why."""
+    return [
+        ("listen_addr", "*", "every address of the pod, of both IP versions"),
+        ("listen_port", str(p.PORTS[side]), "the Service's port leads here"),
+        ("listen_backlog", "1024", "all clients come back at once after a failover (default 128)"),
+        ("unix_socket_dir", p.socket_dir(side), "the agent's way to the console"),
+        ("unix_socket_mode", "0700", "nobody else's"),
+        ("auth_type", "scram-sha-256", "what the server stores; clients' keys are used to log in there, so that no password is kept here"),
+        ("auth_file", p.USERLIST, "only the role that looks the others up"),
+        ("auth_user", USER, "the role that may call the function below and nothing else"),
+        ("auth_query", LOOKUP, "the verifiers as they are now: a changed password needs nothing here"),
+        ("pool_mode", pooler.pool_mode, "option pool_mode"),
+        ("default_pool_size", str(pooler.pool_size), "option pool_size"),
+        ("max_client_conn", str(pooler.max_clients), "option max_clients; one more is refused"),
+        ("query_wait_timeout", str(pooler.wait_seconds(spec)), "option query_wait_timeout: outlasts a failover"),
+        ("server_connect_timeout", "3", "a node that is gone does not answer; the next try may reach its successor (default 15)"),
+        ("server_login_retry", "1", "after a failure the next try (default 15)"),
+        ("server_check_delay", "5", "a connection unused for this long is tried before it is lent (default 30)"),
+        ("server_check_query", "select 1", "default"),
+        ("server_lifetime", "600", "connections spread anew over the replicas, and leave a member that changed its role (default 3600)"),
+        ("dns_max_ttl", "600", "a Service keeps its address; DNS may be what fails together with a node (default 15)"),
+        ("dns_nxdomain_ttl", "1", "after a failure ask again (default 15)"),
+        ("tcp_keepidle", "5", "a peer that is gone is noticed in about ten seconds"),
+        ("tcp_keepintvl", "2", "as above"),
+        ("tcp_keepcnt", "3", "as above"),
+        ("tcp_user_timeout", "5000", "milliseconds for which what was sent may stay unacknowledged: a query to a dead node fails"),
+        ("ignore_startup_parameters", "extra_float_digits", "JDBC sends it with every log-in; PostgreSQL's default is the same since 12"),
+        ("log_connections", "0", "probes and pools would fill the log; the server logs its own"),
+        ("log_disconnections", "0", "as above"),
+        ("log_stats", "0", "they are metrics"),
+    ]
+
+
+def text(spec: Spec, pooler: Pooler, side: str) -> str:
+    """The file of one side."""
+    host = {"primary": spec.names.primary_service, "readonly": spec.names.readonly_service}[side]
+    lines = ["; A change arrives by RELOAD within two minutes; of listen_* and unix_socket_* by new pods.", "", "[databases]"]
+    for database in spec.databases:
+        entry = f"{database.name} = host={host} port={n.PORT} dbname={database.name} max_db_connections={pooler.pool_size + LOOKUP_CONNECTIONS}"
+        lines.append(entry + (f" connect_query='{ONLY_PRIMARY}'" if side == "primary" else ""))
+    lines += ["", "[pgbouncer]"]
+    for name, value, why in settings(spec, pooler, side):
+        lines += [f"; {why}", f"{name} = {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def declared(spec: Spec, pooler: Pooler) -> dict[str, Any]:
+    """``pooler.json``, for the agent beside PgBouncer."""
+    return {
+        "bin_dir": spec.image.bin_dir,
+        "password_key": PASSWORD_KEY,
+        "pause_seconds": pooler.wait_seconds(spec),
+        "primary": {"dbname": "postgres", "host": spec.names.primary_service, "port": str(n.PORT)},
+        "role": USER,
+        "sides": {side: {"port": str(p.PORTS[side]), "socket_dir": p.socket_dir(side)} for side in sides(pooler)},
+        "username_key": USERNAME_KEY,
+    }
+
+
+def config_map(spec: Spec, pooler: Pooler) -> dict[str, Any]:
+    """``postgres-pooler-config``."""
+    data = {f"{side}.ini": text(spec, pooler, side) for side in sides(pooler)}
+    data["pooler.json"] = json.dumps(declared(spec, pooler), indent=2, sort_keys=True) + "\n"
+    names = p.PoolerNames(spec.name)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"labels": names.labels, "name": names.config, "namespace": spec.namespace},
+        "data": data,
+    }
+
+
+def restart_checksum(spec: Spec, pooler: Pooler) -> str:
+    """Changes exactly when a running PgBouncer cannot take over what changed."""
+    return checksum({side: [row[:2] for row in settings(spec, pooler, side) if row[0] in NOT_RELOADED] for side in sides(pooler)})

@@ -1,0 +1,49 @@
+"""Names, ports and paths of the pooler: an external contract, as those of the database."""
+
+from __future__ import annotations
+
+from sos_constructs import labels as common
+
+import attrs
+
+PORTS = {"primary": 6432, "readonly": 6433}
+"""Port of each PgBouncer in the pod. The Services listen on PostgreSQL's own port."""
+AGENT_PORT = 8010
+CONFIG_DIR = "/etc/sos/pooler"
+CREDENTIALS_DIR = "/etc/sos/credentials"
+RUNTIME_DIR = "/run/sos"
+"""In memory: sockets, and the password with which PgBouncer looks others up."""
+USERLIST = f"{RUNTIME_DIR}/userlist.txt"
+
+
+def socket_dir(side: str) -> str:
+    """Where one PgBouncer's console is reached."""
+    return f"{RUNTIME_DIR}/{side}"
+
+
+@attrs.frozen
+class PoolerNames:
+    """Object names of the pooler of one installation."""
+
+    name: str
+
+    @property
+    def pooler(self) -> str:
+        return f"{self.name}-pooler"
+
+    @property
+    def config(self) -> str:
+        return f"{self.name}-pooler-config"
+
+    @property
+    def services(self) -> dict[str, str]:
+        return {"primary": f"{self.name}-pooler-service", "readonly": f"{self.name}-pooler-readonly-service"}
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """Not the members' labels: Patroni and the database's Services count every pod that has those."""
+        return common.selector("pgbouncer", self.name)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return common.labels("pgbouncer", self.name, "pooler")

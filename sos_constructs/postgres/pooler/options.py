@@ -1,0 +1,168 @@
+"""The option ``pooler`` of HaPostgres: its value objects, and whether the pools fit into the server's connections."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from sos_constructs import names as rules
+from sos_constructs.errors import InvalidOption
+from sos_constructs.quantities import parse_bytes, parse_millicores
+
+import attrs
+
+if TYPE_CHECKING:
+    from sos_constructs.postgres.spec import Spec
+
+PoolMode = Literal["transaction", "session"]
+
+USER = "pgbouncer"
+"""Role that looks passwords up. PgBouncer lets this name into its console without a password, over its socket and by its own uid only."""
+USERNAME_KEY, PASSWORD_KEY = "pooler-username", "pooler-password"
+MAX_NAME = 63 - len("-pooler-readonly-service")
+LOOKUP_CONNECTIONS = 1
+"""Connections to each database beside its pool, for looking passwords up."""
+SURGE = 1
+"""Pods more than ``replicas`` while the Deployment rolls."""
+
+
+@attrs.frozen(kw_only=True)
+class PoolerImage:
+    """An image with PgBouncer >= 1.18, built with TLS and c-ares or libevent's DNS, and ``sleep``. Its entry point is not used.
+
+    :param image: the reference; pin a tag or digest.
+    :param uid: numeric user of the processes. It needs no entry in the image's passwd file.
+    :param gid: numeric group.
+    :param command: the program.
+    """
+
+    image: str
+    uid: int
+    gid: int
+    command: str = "pgbouncer"
+
+
+PGBOUNCER = PoolerImage(image="ghcr.io/cloudnative-pg/pgbouncer:1.24.1", uid=998, gid=996)
+"""CloudNativePG's image; uid and gid as its operator sets them."""
+
+
+@attrs.frozen(kw_only=True)
+class Pooler:
+    """PgBouncer between services and database: many cheap client connections over few of the server's.
+
+    Each pod runs one PgBouncer for the primary and, with ``readonly``, one for the replicas.
+
+    :param replicas: pods, at least 2: one may be gone at any time. Default 2.
+    :param pool_mode: ``transaction`` (default): a server connection is lent for one transaction, so nothing of a session survives it;
+        ``session``: for as long as the client is connected.
+    :param pool_size: server connections of each database in each PgBouncer. Default 4, which the default ``max_connections`` has room for.
+    :param max_clients: client connections of each PgBouncer; one more is refused with ``no more connections allowed (max_client_conn)``.
+        Default 1000.
+    :param query_wait_timeout: longest wait for a server connection, a failover included; then the client is told ``query_wait_timeout``.
+        Default: Patroni's ttl and ten seconds more, so that clients sit out the crash of a node.
+    :param direct_connections: connections of the server that are left to those who come without the pooler: metrics, migrations, tools.
+        Default 30.
+    :param readonly: also pool connections to the replicas. Default: yes.
+    :param image: default ``PGBOUNCER``.
+    :param cpu_request: of each PgBouncer, which uses one CPU at most. Default ``50m``.
+    :param cpu_limit: default ``1``.
+    :param memory_request: default ``32Mi``: about 3 KiB for each client, 40 KiB with TLS.
+    :param memory_limit: default ``128Mi``.
+    """
+
+    replicas: int = 2
+    pool_mode: PoolMode = "transaction"
+    pool_size: int = 4
+    max_clients: int = 1000
+    query_wait_timeout: timedelta | None = None
+    direct_connections: int = 30
+    readonly: bool = True
+    image: PoolerImage = PGBOUNCER
+    cpu_request: str = "50m"
+    cpu_limit: str = "1"
+    memory_request: str = "32Mi"
+    memory_limit: str = "128Mi"
+
+    def wait_seconds(self, spec: Spec) -> int:
+        """The longest wait of a query, in seconds."""
+        wait = spec.timing.ttl + timedelta(seconds=10) if self.query_wait_timeout is None else self.query_wait_timeout
+        return int(wait.total_seconds())
+
+    def server_connections(self, spec: Spec) -> int:
+        """The most connections that one server may see: a freshly promoted one has the primary's pools and still those of the replicas.
+
+        Each pod has one connection more, by which it notices that the primary is gone.
+        """
+        pools = len(spec.databases) * (self.pool_size + LOOKUP_CONNECTIONS) * (2 if self.readonly else 1)
+        return (self.replicas + SURGE) * (pools + 1)
+
+    def resources(self) -> dict[str, dict[str, str]]:
+        """Of one PgBouncer's container."""
+        return {"limits": {"cpu": self.cpu_limit, "memory": self.memory_limit}, "requests": {"cpu": self.cpu_request, "memory": self.memory_request}}
+
+
+def check(spec: Spec) -> None:
+    """Raise :class:`InvalidOption` for the first thing about the pooler that cannot work."""
+    pooler: object = spec.pooler
+    if pooler is None:
+        return
+    if not isinstance(pooler, Pooler):
+        raise InvalidOption("pooler", pooler, "must be made with Pooler(…), or None for none")
+    rules.dns_label("name", spec.name, at_most=MAX_NAME)
+    for field, least, most in (("replicas", 2, 100), ("pool_size", 1, 1000), ("max_clients", 10, 50000), ("direct_connections", 0, 100000)):
+        value: object = getattr(pooler, field)
+        if type(value) is not int or not least <= value <= most:
+            raise InvalidOption(f"pooler.{field}", value, f"must be a whole number from {least} to {most}")
+    if pooler.pool_mode not in ("transaction", "session"):
+        raise InvalidOption("pooler.pool_mode", pooler.pool_mode, "must be 'transaction' or 'session'")
+    if type(pooler.readonly) is not bool:
+        raise InvalidOption("pooler.readonly", pooler.readonly, "must be True or False")
+    _check_wait(pooler)
+    _check_image(pooler)
+    for what, parse in (("cpu", parse_millicores), ("memory", parse_bytes)):
+        request, limit = getattr(pooler, f"{what}_request"), getattr(pooler, f"{what}_limit")
+        if parse(f"pooler.{what}_request", request) > parse(f"pooler.{what}_limit", limit):
+            raise InvalidOption(f"pooler.{what}_request", request, f"must not exceed {what}_limit={limit!r}")
+    if not spec.databases:
+        raise InvalidOption("pooler", "Pooler(…)", "needs at least one database in databases")
+    if USER in (database.owner for database in spec.databases):
+        raise InvalidOption("databases", USER, "is the pooler's own role and cannot own a database; choose another owner")
+    if missing := sorted({USERNAME_KEY, PASSWORD_KEY} - spec.credentials.keys.keys()):
+        raise InvalidOption("credentials", spec.credentials.name, f"lacks the keys {', '.join(missing)}, which pooler=Pooler(…) needs")
+    _check_connections(spec, pooler)
+
+
+def _check_wait(pooler: Pooler) -> None:
+    wait: object = pooler.query_wait_timeout
+    if wait is None:
+        return
+    if not isinstance(wait, timedelta) or wait.total_seconds() != int(wait.total_seconds()) or not 1 <= wait.total_seconds() <= 3600:
+        raise InvalidOption("pooler.query_wait_timeout", str(wait), "must be a timedelta of whole seconds, from 1 s to 1 h, or None")
+
+
+def _check_image(pooler: Pooler) -> None:
+    image: object = pooler.image
+    if not isinstance(image, PoolerImage):
+        raise InvalidOption("pooler.image", image, "must be made with PoolerImage(…)")
+    if not re.fullmatch(r"\S+", image.image):
+        raise InvalidOption("pooler.image.image", image.image, "must be a reference such as 'registry.example/pgbouncer:1.24.1'")
+    for field in ("uid", "gid"):
+        value: object = getattr(image, field)
+        if type(value) is not int or value < 1:
+            raise InvalidOption(f"pooler.image.{field}", value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
+
+
+def _check_connections(spec: Spec, pooler: Pooler) -> None:
+    from sos_constructs.postgres.tuning import client_connections  # it reads Spec, which reads this module
+
+    have, need = client_connections(spec), pooler.server_connections(spec)
+    if need + pooler.direct_connections > have:
+        sides = "on primary and replicas " if pooler.readonly else ""
+        raise InvalidOption(
+            "pooler.pool_size",
+            pooler.pool_size,
+            f"does not fit: {pooler.replicas} replicas and {SURGE} while they roll, {len(spec.databases)} databases {sides}make up to {need} connections of one"
+            f" server, and direct_connections={pooler.direct_connections} are kept; it has {have} (max_connections less those for superusers)."
+            " Lower pool_size, replicas or direct_connections, or raise parameters['max_connections']",
+        )

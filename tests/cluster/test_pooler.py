@@ -1,0 +1,168 @@
+"""Clients behind PgBouncer: who gets in, what a failover costs them, what too much load gets, and passwords that change meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sos_constructs import Pooler
+from sos_constructs.postgres.pooler.names import AGENT_PORT
+
+import pytest
+
+from tests.cluster import chart, faults, kube
+from tests.cluster.breakable import Breakable
+from tests.cluster.client import Ledger
+from tests.cluster.faults import Fault, assert_kept, drill
+from tests.cluster.installation import Installation
+
+PAGE = Path(__file__).parents[2] / "docs" / "pooler.md"
+SELECTOR = "app.kubernetes.io/name=pgbouncer"
+SECRET = "postgres-credentials"
+
+
+def apply(pooler: Pooler) -> None:
+    kube.apply(chart.reference(pooler=pooler))
+    kube.kubectl("rollout", "status", "deployment/postgres-pooler", "-n", chart.NAMESPACE, "--timeout=300s", seconds=320)
+
+
+@pytest.fixture(scope="module")
+def pooled(installation: Installation) -> Iterator[Installation]:
+    """The reference app with a pooler, whose role the agent has made."""
+    installation.wait_healthy()
+    apply(Pooler())
+    kube.poll("a log-in through the pooler", lambda: ask(installation, "auth", "SELECT 1") == "1", 300, pause=2)
+    yield installation
+    kube.kubectl("delete", "deployment,service,configmap,networkpolicy,pdb,serviceaccount", "-n", installation.namespace, "-l", SELECTOR)
+
+
+def pods(installation: Installation) -> dict[str, Any]:
+    return {pod["metadata"]["name"]: pod for pod in kube.items("pods", "-n", installation.namespace, "-l", SELECTOR)}
+
+
+def restarts(installation: Installation) -> dict[str, list[int]]:
+    return {name: [each["restartCount"] for each in pod["status"]["containerStatuses"]] for name, pod in pods(installation).items()}
+
+
+def stored(installation: Installation, key: str) -> str:
+    return base64.b64decode(kube.get("secret", SECRET, "-n", installation.namespace)["data"][key]).decode()
+
+
+def psql(installation: Installation, user: str, password: str, database: str, sql: str, *, host: str = "postgres-pooler-service") -> tuple[int, str]:
+    """Exit code and what was said, of a client in a member's pod that connects as any workload."""
+    script = f'read -r PGPASSWORD; export PGPASSWORD; PGCONNECT_TIMEOUT=5 {installation.image.bin_dir}/psql -h {host} -U {user} -d {database} -XqAtc "$0"'
+    done = installation.try_exec(installation.pod_names[0], "sh", "-c", script, sql, container="postgres", stdin=f"{password}\n")
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def ask(installation: Installation, owner: str, sql: str, **where: str) -> str:
+    code, said = psql(installation, owner, stored(installation, f"{owner}-db-password"), owner, sql, **where)
+    assert code == 0, said
+    return said
+
+
+def has_password(installation: Installation, pod: str, password: str) -> bool:
+    """Whether the agent gave PgBouncer this one. It goes in through standard input: arguments are seen by others."""
+    program = "import pathlib, sys; print(pathlib.Path('/run/sos/password').read_text() == sys.stdin.read())"
+    return "True" in installation.exec(pod, "python3", "-c", program, container="agent", stdin=password)
+
+
+def test_each_side_leads_to_its_servers(pooled: Installation):
+    assert ask(pooled, "auth", "SELECT pg_is_in_recovery()") == "f"
+    assert ask(pooled, "auth", "SELECT pg_is_in_recovery()", host="postgres-pooler-readonly-service") == "t"
+
+
+def test_an_owner_gets_into_its_database_only(pooled: Installation):
+    code, said = psql(pooled, "auth", stored(pooled, "auth-db-password"), "emergency", "SELECT 1")
+    assert code, said
+    code, said = psql(pooled, "auth", "wrong-password", "auth", "SELECT 1")
+    assert code
+    assert re.search("authentication failed", said)
+    code, said = psql(pooled, "postgres", stored(pooled, "postgres-password"), "auth", "SELECT 1")
+    assert code, "the superuser never over the network"
+
+
+def test_its_role_may_do_nothing_else(pooled: Installation):
+    password = stored(pooled, "pooler-password")
+    primary = "postgres-service"
+    code, said = psql(pooled, "pgbouncer", password, "auth", "SELECT count(*) FROM sos_pooler.lookup('auth')", host=primary)
+    assert (code, said) == (0, "1")
+    for nobody in ("postgres", "standby", "rewind", "emergency"):
+        assert psql(pooled, "pgbouncer", password, "auth", f"SELECT count(*) FROM sos_pooler.lookup('{nobody}')", host=primary) == (0, "0")
+    assert psql(pooled, "pgbouncer", password, "auth", "SELECT rolpassword FROM pg_authid", host=primary)[0]
+    assert psql(pooled, "auth", stored(pooled, "auth-db-password"), "auth", "SELECT sos_pooler.lookup('auth')", host=primary)[0]
+
+
+def test_every_metric_of_the_page_is_there(pooled: Installation):
+    named = set(re.findall(r"`(sos_pooler_\w+)`", PAGE.read_text()))
+    assert len(named) > 15
+    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
+    found: set[str] = set()
+    for pod in pods(pooled):
+        text = kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script, seconds=20)
+        found |= set(re.findall(r"^(sos_pooler_\w+)", text, re.MULTILINE))
+        assert 'sos_pooler_up{side="primary"} 1' in text
+    assert named == found
+
+
+@pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.CRASH], ids=lambda fault: fault.name)
+def test_a_failover_behind_the_pooler(pooled: Installation, tool: Breakable | None, fault: Fault, figure: list[str]):
+    if fault.breaks_node and tool is None:
+        pytest.skip("nodes may not break here")
+    for way in (True, False):
+        outcome = drill(pooled, fault, tool, pooled=way)
+        figure.append(outcome.line(f"{fault.name}, {'through the pooler' if way else 'direct'}"))
+        assert_kept(outcome)
+
+
+def test_a_rollout_of_the_pooler_loses_nothing(pooled: Installation, figure: list[str]):
+    ledger = Ledger(pooled, "pooler-rollout", pooled=True)
+    kube.kubectl("rollout", "restart", "deployment/postgres-pooler", "-n", pooled.namespace)
+    kube.kubectl("rollout", "status", "deployment/postgres-pooler", "-n", pooled.namespace, "--timeout=300s", seconds=320)
+    ledger.wait_writing()
+    outcome = ledger.stop()
+    figure.append(outcome.line("rolling restart of the pooler"))
+    assert_kept(outcome)
+
+
+def test_too_much_load_is_told(pooled: Installation):
+    """Lower limits arrive by a reload: no pod restarts."""
+    before = restarts(pooled)
+    apply(Pooler(max_clients=10, query_wait_timeout=timedelta(seconds=2)))
+    limit = 'sos_pooler_client_connections_limit{side="primary"} 10\n'
+    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
+    for pod in before:
+        kube.poll("the limit", lambda pod=pod: limit in kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script), 180)  # type: ignore[misc]
+    password = stored(pooled, "auth-db-password")
+    with ThreadPoolExecutor(30) as pool:
+        said = [said for _, said in pool.map(lambda _: psql(pooled, "auth", password, "auth", "SELECT pg_sleep(6)"), range(30))]
+    assert any("no more connections allowed (max_client_conn)" in each for each in said), said
+    assert any("query_wait_timeout" in each for each in said), said
+    assert restarts(pooled) == before
+    apply(Pooler())
+    assert ask(pooled, "auth", "SELECT 1") == "1"
+
+
+@pytest.mark.parametrize("key", [f"{chart.LEDGER_DATABASE}-db-password", "pooler-password"])
+def test_a_password_changes_under_load(pooled: Installation, key: str, figure: list[str]):
+    ledger = Ledger(pooled, f"rotates-{key.partition('-')[0]}", pooled=True)
+    new, role = secrets.token_urlsafe(24), "pgbouncer" if key.startswith("pooler") else chart.LEDGER_DATABASE
+    kube.kubectl("patch", "secret", SECRET, "-n", pooled.namespace, "--type=merge", "-p", f'{{"stringData":{{"{key}":"{new}"}}}}')
+    kube.poll(
+        "the new password at the server", lambda: psql(pooled, role, new, chart.LEDGER_DATABASE, "SELECT 1", host="postgres-service") == (0, "1"), 420, pause=3
+    )
+    if role == "pgbouncer":
+        kube.poll("every PgBouncer has it", lambda: all(has_password(pooled, pod, new) for pod in pods(pooled)), 60)
+    assert ask(pooled, chart.LEDGER_DATABASE, "SELECT 1") == "1"
+    outcome = ledger.stop()
+    figure.append(outcome.line(f"{key} changed, through the pooler"))
+    assert outcome.lost == 0
+    if role == "pgbouncer":
+        assert outcome.summary["fresh"]["failed"] == 0, outcome.summary["fresh"]
+        assert not outcome.summary["errors"]
