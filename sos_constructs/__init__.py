@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         OFFICIAL,
         PGBOUNCER,
         SPILO,
+        CertificateSecret,
+        CertManager,
         Database,
         DatabaseHandle,
         FastFailover,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         PoolerImage,
         PrometheusOperator,
         Resources,
+        ServerCa,
     )
     from sos_constructs.secrets import (
         AwsSecretsManager,
@@ -61,6 +64,8 @@ __all__ = [
     "AwsSecretsManager",
     "AzureKeyVault",
     "Catalogue",
+    "CertManager",
+    "CertificateSecret",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
@@ -83,6 +88,7 @@ __all__ = [
     "SecretAdmission",
     "SecretHandle",
     "Section",
+    "ServerCa",
     "SosConfig",
     "SosNamespace",
     "SosSecrets",

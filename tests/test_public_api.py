@@ -26,6 +26,8 @@ PINNED = [
     "AwsSecretsManager",
     "AzureKeyVault",
     "Catalogue",
+    "CertManager",
+    "CertificateSecret",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
@@ -48,6 +50,7 @@ PINNED = [
     "SecretAdmission",
     "SecretHandle",
     "Section",
+    "ServerCa",
     "SosConfig",
     "SosNamespace",
     "SosSecrets",
@@ -59,7 +62,7 @@ PINNED = [
 """Adding a name is a minor version, removing one a major."""
 
 CONSTRUCTS = ["HaPostgres", "SecretAccess", "SecretAdmission", "SosConfig", "SosNamespace", "SosSecrets"]
-HANDED_OUT = {"DatabaseHandle", "SecretHandle"}
+HANDED_OUT = {"DatabaseHandle", "SecretHandle", "ServerCa"}
 """Made by constructs, not by users: their fields are described as attributes."""
 
 

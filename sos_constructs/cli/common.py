@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 from sos_constructs.cli import kubectl
-from sos_constructs.errors import did_you_mean
+from sos_constructs.errors import InvalidOption, did_you_mean
+from sos_constructs.names import dns_label
 from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.servers import Server, postgres_server
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read, select
 
 import typer
@@ -20,15 +22,29 @@ FOUND, UNUSABLE, ONLY_ISSUED = 1, 2, 3
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the Secrets.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
+Postgres = Annotated[
+    list[str] | None,
+    typer.Option("--postgres", help="Name of a HaPostgres, for its certificate (default: postgres); may be given several times.", metavar="NAME"),
+]
 Context = Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")]
 
 
-def wanted(only: Sequence[str] | None) -> list[str]:
-    """The names given with ``--only``, or all, in the catalogue's order."""
+def wanted(only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
+    """The names given with ``--only``, or all, in the catalogue's order, and then those in ``more``."""
+    names = [*BY_NAME, *more]
     for name in only or ():
-        if name not in BY_NAME:
-            stop(f"--only {name}: no such secret{did_you_mean(name, BY_NAME)}; there are {', '.join(BY_NAME)}.")
-    return [name for name in BY_NAME if not only or name in only]
+        if name not in names:
+            stop(f"--only {name}: no such secret{did_you_mean(name, names)}; there are {', '.join(names)}.")
+    return [name for name in names if not only or name in only]
+
+
+def servers(postgres: Sequence[str] | None, namespace: str) -> list[Server]:
+    """The databases named with ``--postgres``, or the one that HaPostgres makes by default."""
+    try:
+        names = [dns_label("--postgres", name) for name in postgres or ("postgres",)]
+    except InvalidOption as error:
+        stop(f"{error}.")
+    return [postgres_server(name, namespace) for name in names]
 
 
 def stored(source: str, names: Collection[str], namespace: str, context: str | None) -> dict[str, StoredSecret]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 from sos_constructs.cli import common, files
-from sos_constructs.cli.common import FOUND, ONLY_ISSUED, Context, Namespace, Only
+from sos_constructs.cli.common import FOUND, ONLY_ISSUED, Context, Namespace, Only, Postgres
 from sos_constructs.secrets.catalogue import BY_NAME
 from sos_constructs.secrets.check import Finding, check
 from sos_constructs.secrets.generate import Generated, generate
+from sos_constructs.secrets.servers import by_name
 from sos_constructs.secrets.stored import SecretInputError, dump, merge, read, select
 
 import typer
@@ -37,13 +38,15 @@ def generate_command(
     context: Context = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file, mode 0600, instead of standard output.", metavar="FILE")] = None,
     only: Only = None,
+    postgres: Postgres = None,
 ) -> None:
     """Print every Secret that can be made, complete and ready for kubectl.
 
     Values that exist are kept: sosctl secrets generate | kubectl apply -f - may be run again and again. To know them it asks the cluster;
     when it gets no answer it prints nothing and stops. Keys that a vendor must issue are left out and listed on standard error.
     """
-    wanted = common.wanted(only)
+    servers = common.servers(postgres, namespace)
+    wanted = common.wanted(only, list(by_name(servers)))
     sources = existing or ["cluster"]
     try:
         if output:
@@ -51,7 +54,7 @@ def generate_command(
             if output.exists() and str(output) not in sources:
                 raise SecretInputError(f"{output}: exists; keep its values with --existing {output}, or remove it")
         stored = merge(common.stored(source, wanted, namespace, context) for source in sources)
-        result = generate(stored, now=datetime.now(timezone.utc), namespace=namespace, only=wanted)
+        result = generate(stored, now=datetime.now(timezone.utc), namespace=namespace, only=wanted, servers=servers)
         text = dump(result.manifests)
         if output:
             files.write_private(output, text)
@@ -74,6 +77,7 @@ def check_command(
         str | None, typer.Option("--namespace", "-n", help="Namespace of the Secrets (default: with --cluster sos-app, else any, if it is only one).")
     ] = None,
     only: Only = None,
+    postgres: Postgres = None,
 ) -> None:
     """Find missing, placeholder, weak and malformed values; no value is ever shown.
 
@@ -81,7 +85,8 @@ def check_command(
 
     Exit code 0: nothing wrong. 1: something is. 2: the input cannot be read. 3: only what vendors must issue is missing.
     """
-    wanted = common.wanted(only)
+    servers = common.servers(postgres, namespace or "sos-app")
+    wanted = common.wanted(only, list(by_name(servers)))
     if cluster == (source is not None):
         common.stop("say what to check: a FILE, '-' for standard input, or --cluster" + (", not two of them." if cluster else "."))
     if context and not cluster:
@@ -90,15 +95,15 @@ def check_command(
         if source is None:
             stored = common.stored("cluster", wanted, namespace or "sos-app", context)
         else:
-            stored = select(read(common.text(source), common.called(source)), BY_NAME, common.called(source), namespace=namespace)
+            stored = select(read(common.text(source), common.called(source)), [*BY_NAME, *by_name(servers)], common.called(source), namespace=namespace)
     except SecretInputError as error:
         common.stop(f"{error}.")
-    findings = check(stored, now=datetime.now(timezone.utc), only=wanted)
+    findings = check(stored, now=datetime.now(timezone.utc), only=wanted, servers=servers)
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         console.print(f"{finding.problem:<11}", style=_COLOURS[finding.problem], end=" ", markup=False)
         console.print(f"{finding.secret}{'/' if finding.key else ''}{finding.key} {finding.detail}", markup=False)
-    console.print(_summary(findings, len(wanted)), markup=False)
+    console.print(_summary(findings, len([name for name in wanted if name in BY_NAME or name in stored])), markup=False)
     raise typer.Exit(_exit_code(findings))
 
 

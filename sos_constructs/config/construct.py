@@ -213,6 +213,8 @@ def _wire(postgres: PostgresEndpoint, catalogue: Catalogue) -> Layer:
         "POSTGRES_HOST": postgres.primary_host,
         "POSTGRES_READONLY_HOST": postgres.readonly_host,
         "POSTGRES_PORT_NUMBER": postgres.port,
+        "POSTGRES_SSL_MODE": getattr(postgres, "sslmode", None),
+        "POSTGRES_SSL_ROOT_CERT": getattr(getattr(postgres, "ca", None), "file", None),
         "POSTGRES_SERVER_CONNECTIONS": getattr(postgres, "client_connections", None),  # not every endpoint can tell
     }
     values = {key: value for key, value in known.items() if value is not None and key in catalogue.keys}

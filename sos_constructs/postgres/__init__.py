@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from sos_constructs.postgres.construct import HaPostgres, manifests
 from sos_constructs.postgres.failover import FastFailover
-from sos_constructs.postgres.handles import DatabaseHandle
+from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pooler import PGBOUNCER, Pooler, PoolerImage
 from sos_constructs.postgres.spec import DATABASES, OFFICIAL, SPILO, Database, ImageProfile, PatroniTiming, Resources
+from sos_constructs.postgres.tls import CertificateSecret, CertManager
 
 __all__ = [
     "DATABASES",
     "OFFICIAL",
     "PGBOUNCER",
     "SPILO",
+    "CertManager",
+    "CertificateSecret",
     "Database",
     "DatabaseHandle",
     "FastFailover",
@@ -24,5 +27,6 @@ __all__ = [
     "PoolerImage",
     "PrometheusOperator",
     "Resources",
+    "ServerCa",
     "manifests",
 ]

@@ -12,13 +12,15 @@ from sos_constructs.postgres import configmaps, network, rbac, services
 from sos_constructs.postgres import monitoring as metrics
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.failover import FastFailover
-from sos_constructs.postgres.handles import DatabaseHandle
+from sos_constructs.postgres import tls as certificates
+from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pooler import manifests as pooling
 from sos_constructs.postgres.pooler.handles import PooledPostgres
 from sos_constructs.postgres.pooler.options import Pooler
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
+from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.postgres.tuning import client_connections
 from sos_constructs.secrets.handles import SecretHandle
 
@@ -45,6 +47,8 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
     ]
     if spec.instances > 1:
         objects.append(services.disruption_budget(spec))
+    if isinstance(spec.tls, CertManager):
+        objects.append(certificates.certificate(spec, spec.tls))
     if spec.monitoring is not None:
         objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
         if spec.monitoring.dashboard:
@@ -78,6 +82,9 @@ class HaPostgres(Construct):
     :param failover: ``FastFailover()`` replaces a crashed primary in about ten seconds; needs strict synchronous mode and three instances.
         Default: Patroni alone, about twenty.
     :param pooler: ``Pooler()`` adds PgBouncer: its own pods and Services, ``pooled`` here and on each database's handle leads there.
+    :param tls: where the certificate comes from. Default ``CertificateSecret()``: the Secret ``<name>-tls``, as ``sosctl secrets generate``
+        makes it for development; ``CertManager(issuer=…)``: cert-manager issues and renews it. ``None``: no TLS, passwords hashed and all
+        else readable on the wire.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
@@ -105,6 +112,7 @@ class HaPostgres(Construct):
         monitoring: PrometheusOperator | None = None,
         failover: FastFailover | None = None,
         pooler: Pooler | None = None,
+        tls: Tls | None = CertificateSecret(),  # noqa: B008 (frozen)
     ) -> None:
         with located(scope, id):
             spec = Spec(
@@ -127,6 +135,7 @@ class HaPostgres(Construct):
                 monitoring=monitoring,
                 failover=failover,
                 pooler=pooler,
+                tls=tls,
             ).check()
             objects = manifests(spec)
         super().__init__(scope, id)
@@ -149,6 +158,12 @@ class HaPostgres(Construct):
         :raises ValueError: when there is no pooler.
         """
         return PooledPostgres.of(self.spec, self.node.path)
+        self.ca = None if spec.tls is None else ServerCa(secret=certificates.secret_name(spec.tls, spec.name))
+        """With TLS: the CA that clients verify the database by."""
+        self.sslmode = "prefer" if spec.tls is None else "verify-full"
+        """What clients shall demand, in libpq's words."""
+        self.client_connections = client_connections(spec)
+        """Connections that services may have open in all: max_connections less those kept for superusers."""
 
     def database(self, name: str) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.
@@ -168,4 +183,5 @@ class HaPostgres(Construct):
             readonly_host=self.readonly_host,
             port=self.port,
             pooler=self.pooled if self.spec.pooler else None,
+            ca=self.ca,
         )

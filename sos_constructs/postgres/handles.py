@@ -5,12 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs.errors import InvalidOption
+from typing import Any, Literal, get_args
+
+from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres import names as n
 from sos_constructs.secrets.handles import SecretHandle
 
 import attrs
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.pooler.handles import PooledPostgres
+CA_KEY, CA_VOLUME = "ca.crt", "postgres-ca"
+
+SslMode = Literal["require", "verify-ca", "verify-full"]
+
+
+@attrs.frozen(kw_only=True)
+class ServerCa:
+    """The CA that signed the database's certificate: what a client needs to know that it talks to the database and to nobody else.
+
+    Only ``ca.crt`` of the Secret is mounted, never the key beside it.
+    """
+
+    secret: str
+    mount_dir: str = n.CA_DIR
+
+    @property
+    def file(self) -> str:
+        """Path of the CA in a container that has :meth:`mount`: ``PGSSLROOTCERT``."""
+        return f"{self.mount_dir}/{CA_KEY}"
+
+    def volume(self, name: str = CA_VOLUME) -> dict[str, Any]:
+        """The pod's volume. Kubernetes updates its file when the CA changes."""
+        return {"name": name, "secret": {"defaultMode": 0o444, "items": [{"key": CA_KEY, "path": CA_KEY}], "secretName": self.secret}}
+
+    def mount(self, name: str = CA_VOLUME) -> dict[str, Any]:
+        """The container's volume mount."""
+        return {"mountPath": self.mount_dir, "name": name, "readOnly": True}
 
 
 @attrs.frozen(kw_only=True)
@@ -40,11 +71,17 @@ class DatabaseHandle:
             raise InvalidOption("pooled", self.name, "has no pooler; make HaPostgres with pooler=Pooler()")
         there = self.pooler
         return attrs.evolve(self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False)
+    ca: ServerCa | None = None
+    """Where the database serves TLS: mount ``ca.volume()`` with ``ca.mount()`` into each container that gets the variables below."""
 
-    def libpq_env(self, *, readonly: bool = False) -> list[dict[str, Any]]:
-        """``PGHOST``, ``PGPORT``, ``PGDATABASE``, ``PGUSER`` and ``PGPASSWORD``: every libpq driver reads them, and nothing needs escaping.
+    def libpq_env(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
+        """``PGHOST``, ``PGPORT``, ``PGDATABASE``, ``PGUSER``, ``PGPASSWORD``, and with TLS ``PGSSLMODE`` and ``PGSSLROOTCERT``.
+
+        Every libpq driver reads them, and nothing needs escaping.
 
         :param readonly: go to the replicas, whose data may be a moment old.
+        :param sslmode: default ``verify-full``: only the database itself is talked to, and the container must have ``ca.mount()``.
+            ``require`` encrypts without asking with whom, and needs no file.
         """
         return [
             {"name": "PGHOST", "value": self._host(readonly)},
@@ -53,20 +90,33 @@ class DatabaseHandle:
             self.credentials.env(self.username_key, "PGUSER"),
             self.credentials.env(self.password_key, "PGPASSWORD"),
             *([{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}] if self._guarded(readonly) else []),
+            *({"name": f"PG{key.upper()}", "value": value} for key, value in self._tls(sslmode).items()),
+            *([] if readonly else [{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}]),
         ]
 
-    def dsn_env(self, name: str = "DATABASE_URL", *, readonly: bool = False) -> list[dict[str, Any]]:
+    def dsn_env(self, name: str = "DATABASE_URL", *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
         """A connection URI in ``name``, after the two variables that Kubernetes expands in it.
 
         The password must be of unreserved characters (A-Z a-z 0-9 - _ . ~), as ``sosctl secrets generate`` makes it: Kubernetes expands
         without escaping. For other passwords use :meth:`libpq_env`.
 
         :param readonly: go to the replicas, whose data may be a moment old.
+        :param sslmode: as in :meth:`libpq_env`.
         """
         user, password = self.credentials.env(self.username_key), self.credentials.env(self.password_key)
         guard = "?target_session_attrs=read-write" if self._guarded(readonly) else ""
         uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{guard}"
+        options = self._tls(sslmode) | ({} if readonly else {"target_session_attrs": "read-write"})
+        query = "&".join(f"{key}={value}" for key, value in options.items())
+        uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{'?' if query else ''}{query}"
         return [user, password, {"name": name, "value": uri}]
+
+    def _tls(self, sslmode: SslMode) -> dict[str, str]:
+        if sslmode not in get_args(SslMode):
+            raise InvalidOption("sslmode", sslmode, f"must be one of {', '.join(get_args(SslMode))}: the database lets nobody in without TLS")
+        if self.ca is None:
+            return {}
+        return {"sslmode": sslmode} | ({} if sslmode == "require" else {"sslrootcert": self.ca.file})
 
     def _host(self, readonly: bool) -> str:
         return self.readonly_host if readonly else self.primary_host

@@ -16,6 +16,7 @@ from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import dashboard
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres import tls
 from sos_constructs.postgres.alerts import GROUPS, Alert
 
 import attrs
@@ -162,7 +163,9 @@ def pod_monitor(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
         spec,
         operator,
         {
-            "podMetricsEndpoints": [{"port": port, **endpoint} for port in (METRICS_PORT, PATRONI_PORT, AGENT_PORT)],
+            "podMetricsEndpoints": [
+                {"port": port, **endpoint, **(tls.scrape(spec) if port == PATRONI_PORT else {})} for port in (METRICS_PORT, PATRONI_PORT, AGENT_PORT)
+            ],
             "selector": {"matchLabels": spec.names.selector},
         },
     )

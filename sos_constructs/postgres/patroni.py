@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sos_constructs.postgres import access
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.postgres.tuning import shared_settings
@@ -55,33 +56,15 @@ def local(spec: Spec) -> dict[str, Any]:
             "data_dir": n.DATA_DIR,
             "listen": f"*:{n.PORT}",
             "parameters": {"unix_socket_directories": n.SOCKET_DIR},  # Patroni looks for its own socket here, not in custom_conf
-            "pg_hba": pg_hba(),
-            "pg_ident": pg_ident(),
+            "pg_hba": access.pg_hba(spec, members="host", clients="host"),
+            "pg_ident": access.pg_ident(),
             "pgpass": f"{n.RUNTIME_DIR}/pgpass",
             "use_unix_socket": True,
         },
         "restapi": {"listen": f"*:{n.PATRONI_PORT}"},
         "scope": spec.names.scope,
+        **access.with_tls(spec),
     }
-
-
-def pg_hba() -> list[str]:
-    """Who may log in, first match wins. The superuser only through the socket of its own pod, so its password opens nothing from outside."""
-    return [
-        f"local all {n.SUPERUSER} peer map=sos",
-        f"local all {n.MONITORING_USER} peer map=sos",
-        "local all all scram-sha-256",
-        f"host replication {n.REPLICATION_USER} all scram-sha-256",
-        f"host postgres {n.REWIND_USER} all scram-sha-256",
-        f"host all {n.SUPERUSER} all reject",
-        f"host all {n.REPLICATION_USER},{n.REWIND_USER} all reject",
-        "host all all all scram-sha-256",
-    ]
-
-
-def pg_ident() -> list[str]:
-    """Operating-system user (by uid, as in the mounted passwd file) to role: Patroni and agent, and the exporter."""
-    return [f"sos postgres {n.SUPERUSER}", f"sos nobody {n.MONITORING_USER}"]
 
 
 def restart_parts(spec: Spec) -> dict[str, Any]:

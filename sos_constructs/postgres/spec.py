@@ -16,6 +16,7 @@ from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
 from sos_constructs.postgres.pooler import options as pooling
 from sos_constructs.postgres.settings import check_parameters
+from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
 from sos_constructs.secrets.handles import SecretHandle
 
@@ -167,6 +168,7 @@ _VALUE_OBJECTS: dict[str, tuple[type, ...]] = {
     "monitoring": (PrometheusOperator, type(None)),
     "resources": (Resources,),
     "timing": (PatroniTiming,),
+    "tls": (CertificateSecret, CertManager, type(None)),
 }
 """Options that are easily given as the text or the True they stand for."""
 
@@ -194,6 +196,7 @@ class Spec:
     monitoring: PrometheusOperator | None
     failover: FastFailover | None = None
     pooler: pooling.Pooler | None = None
+    tls: Tls | None = attrs.field(factory=CertificateSecret)
 
     @property
     def names(self) -> Names:
@@ -225,6 +228,8 @@ class Spec:
         failover.check(self)
         if self.monitoring is not None:
             self.monitoring.check()
+        if self.tls is not None:
+            self.tls.check()
         self.resources.check("resources")
         self.exporter_resources.check("exporter_resources")
         self._check_volumes()

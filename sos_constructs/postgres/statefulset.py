@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres import patroni, tuning
+from sos_constructs.postgres import patroni, tls, tuning
 from sos_constructs.postgres.configmaps import passwd
 from sos_constructs.postgres.monitoring import exporter_container, queries
 from sos_constructs.postgres.settings import SHARED
@@ -17,6 +17,8 @@ GRACE_SECONDS = 300
 
 QUORUM_ROUNDS = 5
 """Rounds of Patroni's loop between a member that is ready again and the next one that goes, in a rollout."""
+
+_STATE = {"mountPath": n.STATE_DIR, "name": "data", "subPath": "agent"}
 
 AGENT_RESOURCES = {"limits": {"cpu": "200m", "memory": "128Mi"}, "requests": {"cpu": "20m", "memory": "48Mi"}}
 """Measured: about 25 MiB resident, with psql 35 MiB."""
@@ -154,21 +156,21 @@ def probes(spec: Spec) -> dict[str, Any]:
     """
     period = spec.timing.seconds()["loop_wait"]
     shared = {"periodSeconds": period, "timeoutSeconds": max(2, period - 1)}
+    scheme = "HTTP" if spec.tls is None else "HTTPS"  # the kubelet verifies no certificate
     return {
-        "livenessProbe": _http("/liveness", failureThreshold=spec.timing.periods(3), **shared),
-        "readinessProbe": _http("/readiness", failureThreshold=spec.timing.periods(1), **shared),
-        "startupProbe": _http("/liveness", failureThreshold=spec.timing.periods(6), **shared),
+        "livenessProbe": _http("/liveness", scheme=scheme, failureThreshold=spec.timing.periods(3), **shared),
+        "readinessProbe": _http("/readiness", scheme=scheme, failureThreshold=spec.timing.periods(1), **shared),
+        "startupProbe": _http("/liveness", scheme=scheme, failureThreshold=spec.timing.periods(6), **shared),
     }
 
 
 def agent(spec: Spec) -> dict[str, Any]:
     """The sidecar. Without a readiness probe: its failures show in its metrics and never take the database out of its Service."""
-    state = {"mountPath": n.STATE_DIR, "name": "data", "subPath": "agent"}
     return _agent_container(
         spec,
         "agent",
         "run",
-        state,
+        _STATE,
         _mount("token", n.TOKEN_DIR, read_only=True),
         livenessProbe=_http("/health", "agent", failureThreshold=3, periodSeconds=30, timeoutSeconds=5),
         ports=[{"containerPort": n.AGENT_PORT, "name": "agent", "protocol": "TCP"}],
@@ -179,7 +181,8 @@ def render(spec: Spec) -> dict[str, Any]:
     """The init container: writes Patroni's configuration, or says in one line which Secret key is missing."""
     # with the fast failover it also asks the API server what this member has promised to the others
     token = [_mount("token", n.TOKEN_DIR, read_only=True)] if spec.failover is not None else []
-    return _agent_container(spec, "render", "render", *token, terminationMessagePolicy="FallbackToLogsOnError")
+    state = [] if spec.tls is None else [_STATE]
+    return _agent_container(spec, "render", "render", *state, *token, terminationMessagePolicy="FallbackToLogsOnError")
 
 
 def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], **extra: Any) -> dict[str, Any]:
@@ -194,6 +197,7 @@ def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], 
             {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
             {"name": "PYTHONPATH", "value": n.AGENT_PARENT},
             {"name": "SOS_AGENT_PORT", "value": str(n.AGENT_PORT)},
+            *tls.environment(spec),
             {"name": "SOS_CONFIG_DIR", "value": n.CONFIG_DIR},
             {"name": "SOS_CREDENTIALS_DIR", "value": n.CREDENTIALS_DIR},
             {"name": "SOS_RUNTIME_DIR", "value": n.RUNTIME_DIR},
@@ -205,6 +209,7 @@ def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], 
             _mount("agent", f"{n.AGENT_PARENT}/agent", read_only=True),
             _mount("config", n.CONFIG_DIR, read_only=True),
             _passwd_mount(),
+            *tls.mounts(spec),
             _mount("credentials", n.CREDENTIALS_DIR, read_only=True),
             _mount("runtime", n.RUNTIME_DIR),
             _mount("socket", n.SOCKET_DIR),
@@ -219,6 +224,7 @@ def volumes(spec: Spec) -> list[dict[str, Any]]:
     return [
         {"configMap": {"defaultMode": 0o444, "name": spec.names.agent}, "name": "agent"},
         {"configMap": {"defaultMode": 0o444, "name": spec.names.config}, "name": "config"},
+        *tls.volumes(spec),
         spec.credentials.volume("credentials"),
         {"configMap": {"defaultMode": 0o444, "name": spec.names.exporter_config}, "name": "exporter-config"},
         {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}, "name": "runtime"},
@@ -258,5 +264,5 @@ def _passwd_mount() -> dict[str, Any]:
     return {"mountPath": "/etc/passwd", "name": "config", "readOnly": True, "subPath": "passwd"}
 
 
-def _http(path: str, port: str = "patroni", /, **timing: int) -> dict[str, Any]:
-    return {"httpGet": {"path": path, "port": port, "scheme": "HTTP"}, **timing}
+def _http(path: str, port: str = "patroni", /, *, scheme: str = "HTTP", **timing: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port, "scheme": scheme}, **timing}

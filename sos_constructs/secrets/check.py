@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +14,7 @@ from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
 from sos_constructs.secrets.rings import old_version
+from sos_constructs.secrets.servers import Server
 from sos_constructs.secrets.stored import StoredSecret
 
 from attrs import frozen
@@ -47,16 +48,17 @@ class Finding:
     issued: bool = False
 
 
-def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection[str] = ()) -> list[Finding]:
+def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection[str] = (), servers: Sequence[Server] = ()) -> list[Finding]:
     """Everything that is wrong with ``stored``, in the catalogue's order.
 
     :param stored: the Secrets by name. Those that are not in the catalogue are not looked at.
     :param now: the time at which certificates must be valid.
     :param only: names of the Secrets wanted; empty for all.
+    :param servers: servers inside the cluster whose certificates are looked at too, where they are there.
     """
     findings: list[Finding] = []
     reused: dict[bytes, str] = {}
-    for secret in SECRETS:
+    for secret in (*SECRETS, *(server.secret for server in servers if server.secret.name in stored)):
         if only and secret.name not in only:
             continue
         found = stored.get(secret.name, StoredSecret(secret.name, type=secret.type))

@@ -15,6 +15,7 @@ from sos_constructs.secrets import ages, certificates
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES, recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
+from sos_constructs.secrets.servers import Server
 from sos_constructs.secrets.sources import manifest
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret
 
@@ -59,7 +60,14 @@ class Generated:
         return f"Generated(made={self.made}, kept={self.kept}, left_out={len(self.left_out)})"
 
 
-def generate(existing: Mapping[str, StoredSecret], *, now: datetime, namespace: str | None = "sos-app", only: Collection[str] = ()) -> Generated:
+def generate(
+    existing: Mapping[str, StoredSecret],
+    *,
+    now: datetime,
+    namespace: str | None = "sos-app",
+    only: Collection[str] = (),
+    servers: Sequence[Server] = (),
+) -> Generated:
     """Make every Secret of the catalogue complete.
 
     No existing value is ever changed, also where it is weak or its key is not in the catalogue. A derived key or a certificate whose
@@ -69,13 +77,15 @@ def generate(existing: Mapping[str, StoredSecret], *, now: datetime, namespace: 
     :param now: start of the validity of new certificates.
     :param namespace: the namespace to write into the manifests; ``None`` for none.
     :param only: names of the Secrets wanted; empty for all.
+    :param servers: servers inside the cluster that get a certificate of the development CA too.
     :raises SecretInputError: when an existing value cannot be read, so that keeping it is not possible.
     """
     ca = _Lazy(lambda: certificates.DevelopmentCa(now))
     manifests: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
     made = kept = 0
-    for secret in SECRETS:
+    hosts = {server.secret.name: server.hosts for server in servers}
+    for secret in (*SECRETS, *(server.secret for server in servers)):
         if only and secret.name not in only:
             continue
         stored = existing.get(secret.name, StoredSecret(secret.name, type=secret.type))
@@ -84,7 +94,7 @@ def generate(existing: Mapping[str, StoredSecret], *, now: datetime, namespace: 
             raise SecretInputError(f"{secret.name}/{key} {problem}; correct it or remove it, so that it is clear whether it is to be kept")
         values = {key: value for key, value in stored.values.items() if value}
         before = len(values)
-        left_out += _complete(secret, values, ca)
+        left_out += _complete(secret, values, ca, hosts.get(secret.name, DEVELOPMENT_HOSTS))
         if not values or (secret.type == "kubernetes.io/tls" and not {"tls.crt", "tls.key"} <= set(values)):
             continue  # an empty Secret helps nobody, and the API server refuses half a kubernetes.io/tls
         kept, made = kept + before, made + len(values) - before
@@ -135,12 +145,12 @@ class _Lazy:
         return self._made
 
 
-def _complete(secret: SecretSpec, values: dict[str, bytes], ca: _Lazy) -> Iterable[LeftOut]:
+def _complete(secret: SecretSpec, values: dict[str, bytes], ca: _Lazy, hosts: Sequence[str]) -> Iterable[LeftOut]:
     """Add to ``values`` what can be made; return what cannot."""
     left_out: list[LeftOut] = []
     for row in secret.keys:
         if row.origin == "certificate" and not row.source:
-            left_out += _complete_certificates(secret, row, values, ca)
+            left_out += _complete_certificates(secret, row, values, ca, hosts)
         elif row.key in values or row.origin in ("certificate", "ring"):
             continue
         elif row.origin == "fixed":
@@ -169,7 +179,7 @@ def _derive(secret: SecretSpec, row: Key, values: dict[str, bytes]) -> Iterable[
     return []
 
 
-def _complete_certificates(secret: SecretSpec, key: Key, values: dict[str, bytes], ca: _Lazy) -> Iterable[LeftOut]:
+def _complete_certificates(secret: SecretSpec, key: Key, values: dict[str, bytes], ca: _Lazy, hosts: Sequence[str]) -> Iterable[LeftOut]:
     """A private key with its certificate and CA: all of them, or none where a part exists, since the CA that signed it is not at hand."""
     rows = [row for row in secret.keys if row is key or row.source == key.key]
     present = [row.key for row in rows if row.key in values]
@@ -177,7 +187,7 @@ def _complete_certificates(secret: SecretSpec, key: Key, values: dict[str, bytes
         reason = f"{' and '.join(present)} exists and its CA is not at hand; get this from the same CA, or remove the whole set"
         return [LeftOut(secret.name, row, reason) for row in rows if row.key not in values and not row.optional]
     server = secret.type == "kubernetes.io/tls"
-    private_key, certificate = ca().issue(DEVELOPMENT_HOSTS[0], DEVELOPMENT_HOSTS) if server else ca().issue("sos-app")
+    private_key, certificate = ca().issue(hosts[0], hosts) if server else ca().issue("sos-app")
     parts = {"private-key": private_key, "certificate": certificate, "ca-certificate": ca().certificate}
     values.update({row.key: parts[row.form].encode() for row in rows})
     return []

@@ -55,11 +55,14 @@ def official(namespace: str) -> list[dict[str, Any]]:
 def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str, ...]) -> list[dict[str, Any]]:
     """A pod with one container per database, and `readonly`, each with the environment that `libpq_env` gives a workload."""
     chart, db = _client_chart(namespace, image)
+    assert db.ca is not None
     containers = [_container(database, image, env=db.database(database).libpq_env(), command=["sleep", "infinity"]) for database in databases]
     containers.append(_container("readonly", image, env=db.database(databases[0]).libpq_env(readonly=True), command=["sleep", "infinity"]))
     dsn = db.database(databases[0]).dsn_env()
     containers.append(_container("dsn", image, env=dsn, command=["sleep", "infinity"]))
-    emit(chart, _pod(name, namespace, image, CLIENT_LABELS, containers))
+    for container in containers:
+        container["volumeMounts"].append(db.ca.mount())
+    emit(chart, _pod(name, namespace, image, CLIENT_LABELS, containers, db.ca.volume()))
     return _synth_last(chart, 1)
 
 
@@ -67,6 +70,12 @@ def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, 
     """The pod that writes and keeps books, and the ConfigMap with its script."""
     chart, db = _client_chart(namespace, image, **({"pooler": Pooler()} if pooled else {}))
     handle = db.database(database)
+def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, plain: bool = False) -> list[dict[str, Any]]:
+    """The pod that writes and keeps books, and the ConfigMap with its script.
+
+    :param plain: a client that was told nothing of TLS: libpq then takes what the server has.
+    """
+    chart, db = _client_chart(namespace, image, **({"tls": None} if plain else {}))
     env = [
         *(handle.pooled if pooled else handle).libpq_env(),
         {"name": "LEDGER_PSQL", "value": f"{image.bin_dir}/psql"},
@@ -81,8 +90,12 @@ def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, 
         "metadata": {"labels": LEDGER_LABELS, "name": name, "namespace": namespace},
         "data": {"ledger.py": LEDGER.read_text()},
     }
+    volumes = [{"configMap": {"name": name}, "name": "script"}]
+    if db.ca is not None:
+        container["volumeMounts"].append(db.ca.mount())
+        volumes.append(db.ca.volume())
     emit(chart, script)
-    emit(chart, _pod(name, namespace, image, LEDGER_LABELS, [container], {"configMap": {"name": name}, "name": "script"}))
+    emit(chart, _pod(name, namespace, image, LEDGER_LABELS, [container], *volumes))
     return _synth_last(chart, 2)
 
 

@@ -53,6 +53,11 @@ class Ledger:
         kube.kubectl(*stale)  # of a run that failed: it would go on writing
         self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
         kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, pooled=pooled))
+    def __init__(self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE, plain: bool = False) -> None:
+        stale = ("delete", "pods,configmaps", "-n", installation.namespace, "-l", chart.LEDGER_SELECTOR, "--now", "--wait=false")
+        kube.kubectl(*stale)  # of a run that failed: it would go on writing
+        self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
+        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, plain=plain))
         self.wait("has written", lambda status: status["rows"] >= 20 and status["fresh"] > 1)
 
     @property

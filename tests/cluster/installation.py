@@ -12,7 +12,12 @@ import attrs
 
 from tests.cluster import kube
 
-ASK_PATRONI = "import urllib.request; print(urllib.request.urlopen('http://localhost:8008/cluster', timeout=3).read().decode())"
+ASK = """import json, os, ssl, sys, urllib.request
+config = json.load(open(os.environ["PATRONICTL_CONFIG_FILE"]))
+scheme = "https" if "certfile" in config["restapi"] else "http"
+context = ssl._create_unverified_context()
+print(urllib.request.urlopen(f"{scheme}://localhost:8008/{sys.argv[1]}", timeout=5, context=context).read().decode())"""
+"""Asks the Patroni of a pod, with a certificate or of an older template without."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,7 +60,7 @@ class Installation:
         for pod in self.pods():
             if not ready(pod):
                 continue
-            done = self.try_exec(pod["metadata"]["name"], "python3", "-c", ASK_PATRONI, container="postgres")
+            done = self.try_exec(pod["metadata"]["name"], "python3", "-c", ASK, "cluster", container="postgres")
             if done.returncode == 0:
                 return list(json.loads(done.stdout)["members"])
         raise AssertionError("no ready member answers")

@@ -81,38 +81,6 @@ def test_no_secret_and_no_pod_in_it():
     assert not re.search(r"authentication|connect_address|pod_ip|\"name\"", text)
 
 
-def match(line: str, kind: str, database: str, user: str) -> bool:
-    fields = line.split()
-    return fields[0] == kind and fields[1] in ("all", database) and (fields[2] == "all" or user in fields[2].split(","))
-
-
-@pytest.mark.parametrize(
-    ("kind", "database", "user", "method"),
-    [
-        ("local", "postgres", "postgres", "peer"),
-        ("local", "auth", "monitoring", "peer"),
-        ("local", "auth", "auth", "scram-sha-256"),
-        ("host", "auth", "auth", "scram-sha-256"),
-        ("host", "postgres", "postgres", "reject"),
-        ("host", "auth", "postgres", "reject"),
-        ("host", "replication", "standby", "scram-sha-256"),
-        ("host", "postgres", "rewind", "scram-sha-256"),
-        ("host", "auth", "rewind", "reject"),
-        ("host", "auth", "standby", "reject"),
-        ("host", "postgres", "standby", "reject"),
-        ("host", "replication", "auth", None),
-    ],
-)
-def test_who_may_log_in(kind: str, database: str, user: str, method: str | None):
-    """First match wins. ``all`` does not match replication (PostgreSQL manual, pg_hba.conf)."""
-    found = [line for line in patroni.pg_hba() if match(line, kind, database, user) and (database != "replication" or line.split()[1] == "replication")]
-    assert (found[0].split()[4 if kind == "host" else 3] if found else None) == method
-
-
-def test_the_superuser_can_be_only_the_pods_own_process():
-    assert patroni.pg_ident() == ["sos postgres postgres", "sos nobody monitoring"]
-
-
 def test_only_what_patroni_reads_at_its_start_is_for_a_restart():
     parts = patroni.restart_parts(spec())
     assert parts.keys() == {"kubernetes", "postgresql", "restapi", "scope"}

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres import patroni, tuning
+from sos_constructs.postgres import access, tuning
 from sos_constructs.postgres.spec import Spec
 
 import psycopg
@@ -77,6 +77,10 @@ def test_any_text_is_read_back_as_written(server: Postgres, texts: list[str]):
 # --- who may log in ---------------------------------------------------------------------------------------------------
 
 
+PLAIN_RULES = access.pg_hba(spec(), members="host", clients="host")
+"""As without TLS: what they say of roles and databases is the same."""
+
+
 @pytest.fixture(scope="module")
 def guarded(postgres_factory: PostgresFactory) -> tuple[Postgres, int]:
     """A server with our rules alone, on TCP as well; its roles have their name as password."""
@@ -89,9 +93,9 @@ def guarded(postgres_factory: PostgresFactory) -> tuple[Postgres, int]:
         pytest.skip("needs to run the server as the user postgres, whom the ident map names")
     for role, more in (("standby", "REPLICATION"), ("rewind", ""), ("monitoring", "IN ROLE pg_monitor"), ("auth", "")):
         server.psql(f"CREATE ROLE {role} LOGIN PASSWORD '{role}' {more}")
-    server.psql("ALTER ROLE postgres PASSWORD 'postgres'; CREATE DATABASE auth OWNER auth")
-    (server.data_dir / "pg_hba.conf").write_text("\n".join(patroni.pg_hba()) + "\n")
-    (server.data_dir / "pg_ident.conf").write_text("\n".join(patroni.pg_ident()) + "\n")
+    server.psql("ALTER ROLE postgres PASSWORD 'postgres'; CREATE DATABASE auth OWNER auth; CREATE DATABASE medical OWNER auth")
+    (server.data_dir / "pg_hba.conf").write_text("\n".join(PLAIN_RULES) + "\n")
+    (server.data_dir / "pg_ident.conf").write_text("\n".join(access.pg_ident()) + "\n")
     server.reload()
     return server, port
 
@@ -99,7 +103,7 @@ def guarded(postgres_factory: PostgresFactory) -> tuple[Postgres, int]:
 def test_rules_and_map_are_understood(guarded: tuple[Postgres, int]):
     server, _ = guarded
     assert rows(server, "SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL") == []
-    assert rows(server, "SELECT count(*) FROM pg_hba_file_rules") == [[str(len(patroni.pg_hba()))]]
+    assert rows(server, "SELECT count(*) FROM pg_hba_file_rules") == [[str(len(PLAIN_RULES))]]
     assert rows(server, "SELECT line_number, error FROM pg_ident_file_mappings WHERE error IS NOT NULL") == []
 
 
@@ -113,6 +117,8 @@ def test_rules_and_map_are_understood(guarded: tuple[Postgres, int]):
         ("postgres", "auth", "pg_hba.conf rejects connection"),
         ("rewind", "auth", "pg_hba.conf rejects connection"),
         ("standby", "postgres", "pg_hba.conf rejects connection"),
+        ("auth", "medical", "no pg_hba.conf entry"),
+        ("auth", "postgres", "no pg_hba.conf entry"),
     ],
 )
 def test_from_outside_with_the_right_password(user: str, database: str, outcome: str, guarded: tuple[Postgres, int]):

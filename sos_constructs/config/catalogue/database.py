@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sos_constructs.config.model import REQUIREMENT, Key, Section
-from sos_constructs.config.values import BOOL, HOST, HOST_PORT, PORT, WORD, Choice, Duration, Int, Items, Text, hours, minutes, ms, seconds
+from sos_constructs.config.values import BOOL, HOST, HOST_PORT, PATH, PORT, WORD, Choice, Duration, Int, Items, Text, hours, minutes, ms, seconds
 
 _DATABASE = Text(r"[a-z][a-z0-9_]{0,62}", "a database name: lower-case letters, digits and '_'")
 _KEY_PREFIX = Text(r"[a-z][a-z0-9-]*(:[a-z0-9-]+)*:", "words that end with a colon, such as sos:")
@@ -18,7 +18,9 @@ _POSTGRES = (
     Key("POSTGRES_READONLY_HOST", HOST, "postgres-readonly-service", "Host of the replicas, for reads that may lag.", REQUIREMENT),
     Key("POSTGRES_PORT_NUMBER", PORT, 5432, "Port of both.", REQUIREMENT),
     Key("POSTGRES_SSL_MODE", Choice("disable", "prefer", "require", "verify-ca", "verify-full"), "prefer", "How much TLS is demanded of the server, in libpq's words.",
-        "HaPostgres serves no TLS, so anything stricter could not connect; verify-full where the server has a certificate"),
+        "works with every server; HaPostgres, where it is wired, has a certificate and makes it verify-full"),
+    Key("POSTGRES_SSL_ROOT_CERT", PATH, "/etc/sos/postgres-ca/ca.crt", "File with the CA that signed the server's certificate, for verify-ca and verify-full.",
+        "where db.ca.mount() of HaPostgres puts it"),
     Key("POSTGRES_POOL_MIN_CONNECTIONS", _POOL, 2, "Connections that each process keeps open.", REQUIREMENT),
     Key("POSTGRES_POOL_MAX_CONNECTIONS", Int(1, 500), 10, "Most connections of each process.", REQUIREMENT),
     Key("POSTGRES_CLIENT_PROCESSES", Int(1, 10000), 15, "Processes that have such a pool, over all services: replicas, times workers in each.",

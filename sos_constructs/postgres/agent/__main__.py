@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from . import fast_watch
+from .certificates import Renewal
 from .files import Declared, DeclaredError
 from .guard import Guard, NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
         socket_dir=os.environ["SOS_SOCKET_DIR"],
         # new code meets pods of an older template until they are rolled: a variable added later has a default
         state_dir=Path(os.environ.get("SOS_STATE_DIR", os.environ["SOS_RUNTIME_DIR"])),
+        certificates_dir=Path(os.environ["SOS_CERTIFICATES_DIR"]) if "SOS_CERTIFICATES_DIR" in os.environ else None,
     )
     if arguments == ["render"]:
         try:
@@ -86,6 +88,8 @@ def run(member: Member, port: int) -> None:
     runners.append(Runner("store", partial(reconcile_store, settled=Settled()), resync=INTERVAL))
     runners.append(Runner("restarts", Restarts(), resync=INTERVAL))
     runners.append(Runner("pooler", PoolerRole()))
+    if member.tls:
+        runners.insert(0, Runner("certificate", Renewal(metrics.certificate_ends), resync=INTERVAL))
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .tls import Places, with_tls
+
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -19,9 +21,9 @@ class DeclaredError(Exception):
 class Declared:
     """The mounted ConfigMap and Secret at one moment."""
 
-    def __init__(self, config: Path, credentials: Path) -> None:
-        self.config_dir, self.credentials_dir = config, credentials
-        self.patroni: dict[str, Any] = self._json("patroni.json")
+    def __init__(self, config: Path, credentials: Path, tls: Places | None = None) -> None:
+        self.config_dir, self.credentials_dir, self.tls = config, credentials, tls
+        self.patroni: dict[str, Any] = with_tls(self._json("patroni.json"), tls)
         databases: dict[str, Any] = self._json("databases.json")
         self.roles: list[dict[str, str]] = databases["roles"]
         self.databases: list[dict[str, Any]] = databases["databases"]
@@ -50,6 +52,11 @@ class Declared:
     def digest(self) -> str:
         """Changes whenever any mounted file does."""
         return folder_digest(self.config_dir, self.credentials_dir)
+        digest = hashlib.sha256()
+        for folder in (self.config_dir, self.credentials_dir, *([self.tls.mounted] if self.tls else [])):
+            for path in sorted(p for p in folder.iterdir() if p.is_file()):
+                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
 
     def settings_digest(self) -> str:
         """Changes whenever postgresql.conf does."""

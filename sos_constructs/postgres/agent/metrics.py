@@ -23,6 +23,11 @@ class Metrics:
         self._failures: dict[str, int] = {}
         self._failover: dict[str, int] = {}
         self._round = time.monotonic()
+        self._certificate_ends: float | None = None
+
+    def certificate_ends(self, moment: float) -> None:
+        """Note when the certificate in use ends."""
+        self._certificate_ends = moment
 
     def record(self, step: str, success: bool) -> None:
         """Note the outcome of one step."""
@@ -60,6 +65,9 @@ class Metrics:
             for name, kind, meaning, values in families:
                 lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
                 lines += [f'{name}{{step="{step}"}} {value}' for step, value in sorted(values.items())]
+        if self._certificate_ends is not None:
+            name = "sos_agent_certificate_expiry_timestamp_seconds"
+            lines += [f"# HELP {name} When the certificate that this member serves ends.", f"# TYPE {name} gauge", f"{name} {self._certificate_ends:.0f}"]
         return "\n".join(lines) + "\n"
 
 

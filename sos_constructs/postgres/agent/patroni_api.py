@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Patroni:
     url: str
     username: str
     password: str
+    context: ssl.SSLContext | None = None
+    """For https."""
 
     def status(self) -> Status:
         """The member's role and state now."""
@@ -80,7 +83,7 @@ class Patroni:
             headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:
+            with urllib.request.urlopen(request, timeout=seconds, context=self.context) as answer:
                 text = answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from . import databases, logins, scram
+from . import databases, scram
+from .certificates import first_certificate
 from .files import Declared, write_whole
 from .log import log
 from .patroni_api import Patroni, Status, difference
 from .psql import Psql, SqlError
-from .render import Passwords, Pod, as_text, declared_passwords, patroni_config, rendered_passwords
+from .render import Passwords, Pod, as_text, declared_passwords, patroni_config, rendered_passwords, rendered_sslmode
+from .tls import PREFER, VERIFY, Places, rest_api, sslmode_between
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ class Member:
     runtime_dir: Path
     socket_dir: str
     state_dir: Path
+    certificates_dir: Path | None = None
+    """Where the certificate is mounted; not at all in pods that serve none."""
+
+    @property
+    def tls(self) -> Places | None:
+        return Places(self.certificates_dir, self.runtime_dir / "tls") if self.certificates_dir else None
+
+    @property
+    def tls_note(self) -> Path:
+        """There since this member saw that all members serve TLS; outlives the pod."""
+        return self.state_dir / "all-members-serve-tls"
 
     @property
     def patroni_file(self) -> Path:
@@ -36,16 +50,16 @@ class Member:
         return self.runtime_dir / "loaded-settings"
 
     def declared(self) -> Declared:
-        return Declared(self.config_dir, self.credentials_dir)
+        return Declared(self.config_dir, self.credentials_dir, self.tls)
 
     def psql(self, declared: Declared) -> Psql:
         superuser = next(role["name"] for role in declared.roles if role["password_key"] == "postgres-password")
         return Psql(declared.patroni["postgresql"]["bin_dir"], self.socket_dir, superuser)
 
     def patroni(self, declared: Declared) -> Patroni:
-        port = declared.patroni["restapi"]["listen"].rpartition(":")[2]
         password = rendered_passwords(self.patroni_file.read_text()).restapi  # what Patroni has loaded, not what will be next
-        return Patroni(f"http://127.0.0.1:{port}", declared.credential("patroni-username"), password)
+        api = rest_api(declared.patroni)
+        return Patroni(api.url("127.0.0.1"), declared.credential("patroni-username"), password, api.own_context())
 
 
 def render(member: Member) -> None:
@@ -54,6 +68,12 @@ def render(member: Member) -> None:
     for role in declared.roles:
         logins.wanted(declared, role)
     write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared))))
+        declared.check_username(role)
+        declared.credential(role["password_key"])
+    if member.tls:
+        first_certificate(member.tls)
+    sslmode = VERIFY if member.tls_note.exists() else PREFER
+    write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared), sslmode)))
     write_whole(member.loaded_file, declared.settings_digest())
     log("info", "render", "wrote Patroni's configuration", member=member.pod.name)
 
@@ -71,7 +91,8 @@ def reconcile_member(member: Member, status: Status) -> None:
     declared = member.declared()
     current = member.patroni_file.read_text()
     passwords = usable_passwords(declared, rendered_passwords(current), member.psql(declared), status)
-    wanted, digest = as_text(patroni_config(declared, member.pod, passwords)), declared.settings_digest()
+    sslmode = sslmode_now(member, declared, rendered_sslmode(current))
+    wanted, digest = as_text(patroni_config(declared, member.pod, passwords, sslmode)), declared.settings_digest()
     changed = {"patroni": wanted != current, "settings": member.loaded_file.read_text() != digest}
     if any(changed.values()):
         patroni = member.patroni(declared)
@@ -84,6 +105,18 @@ def reconcile_member(member: Member, status: Status) -> None:
         _report_broken_settings(member.psql(declared))
     if passwords != declared_passwords(declared):
         raise NotYet("a new password is in the Secret but not yet in the catalogue of this member")
+
+
+def sslmode_now(member: Member, declared: Declared, before: str) -> str:
+    """How this member connects to others, and a note of it for the next pod: a member that knows that all serve TLS never starts without."""
+    if member.tls is None:
+        return before
+    now = sslmode_between(member.patroni(declared).members(), before)
+    if now == VERIFY:
+        member.tls_note.touch()
+    else:
+        member.tls_note.unlink(missing_ok=True)
+    return now
 
 
 class NotYet(Exception):

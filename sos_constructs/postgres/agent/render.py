@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .files import Declared
+from .tls import PREFER
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,16 @@ def rendered_passwords(text: str) -> Passwords:
     )
 
 
-def patroni_config(declared: Declared, pod: Pod, passwords: Passwords) -> dict[str, Any]:
-    """The whole configuration of one member."""
+def rendered_sslmode(text: str) -> str:
+    """How members connect to each other by a rendered file."""
+    return str(json.loads(text)["postgresql"]["authentication"]["replication"].get("sslmode", PREFER))
+
+
+def patroni_config(declared: Declared, pod: Pod, passwords: Passwords, sslmode: str = PREFER) -> dict[str, Any]:
+    """The whole configuration of one member.
+
+    :param sslmode: how it connects to other members, where this pod has a CA to verify them.
+    """
     config = copy.deepcopy(declared.patroni)
     config["name"] = pod.name  # must be the pod's name: Patroni patches the pod of that name
     config["kubernetes"]["namespace"] = pod.namespace
@@ -66,10 +75,11 @@ def patroni_config(declared: Declared, pod: Pod, passwords: Passwords) -> dict[s
     config["postgresql"]["connect_address"] = f"{pod.host}:{_port(config['postgresql']['listen'])}"
     config["restapi"]["connect_address"] = f"{pod.host}:{_port(config['restapi']['listen'])}"
     names = {role["username_key"]: role["name"] for role in declared.roles}
+    to_members = {key: value | {"sslmode": sslmode} for key, value in config["postgresql"].get("authentication", {}).items()}
     config["postgresql"]["authentication"] = {
         "superuser": {"username": names["postgres-username"], "password": passwords.superuser},
-        "replication": {"username": names["replication-username"], "password": passwords.replication},
-        "rewind": {"username": names["rewind-username"], "password": passwords.rewind},
+        "replication": {"username": names["replication-username"], "password": passwords.replication, **to_members.get("replication", {})},
+        "rewind": {"username": names["rewind-username"], "password": passwords.rewind, **to_members.get("rewind", {})},
     }
     config["restapi"]["authentication"] = {"username": declared.credential("patroni-username"), "password": passwords.restapi}
     return config
