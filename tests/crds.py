@@ -99,7 +99,7 @@ def _typed(annotation: Any, value: Any, where: str) -> Any:
         (item,) = typing.get_args(annotation)
         return [_typed(item, each, f"{where}[{index}]") for index, each in enumerate(value)]
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return annotation[_attribute(value).upper()]
+        return annotation[re.sub(r"\W", "_", _attribute(value)).upper()]
     if isinstance(value, dict) and isinstance(annotation, type) and annotation is not Any:
         hints = typing.get_type_hints(vars(annotation)["__init__"])
         unknown = [key for key in value if _attribute(key) not in hints]

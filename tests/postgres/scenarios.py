@@ -7,6 +7,7 @@ from typing import Any
 
 from sos_constructs import (
     OFFICIAL,
+    CertManager,
     Database,
     FastFailover,
     HaPostgres,
@@ -71,6 +72,7 @@ EVERYTHING: dict[str, Any] = {
         memory_request="64Mi",
         memory_limit="64Mi",
     ),
+    "tls": CertManager(issuer="platform-ca", issuer_kind="ClusterIssuer", duration=timedelta(days=30), renew_before=timedelta(days=10)),
 }
 """Every option another than its default."""
 

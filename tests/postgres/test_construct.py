@@ -217,6 +217,8 @@ def test_libpq_env(auth: DatabaseHandle, readonly: bool):
         "PGDATABASE": "auth",
         "PGUSER": "auth",
         "PGPASSWORD": "s3cr3t-_.~",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/etc/sos/postgres-ca/ca.crt",
     } | ({} if readonly else {"PGTARGETSESSIONATTRS": "read-write"})
 
 
@@ -232,6 +234,8 @@ def test_dsn_env(auth: DatabaseHandle, readonly: bool):
         "dbname": "auth",
         "host": "postgres-readonly-service" if readonly else "postgres-service",
         "port": "5432",
+        "sslmode": "verify-full",
+        "sslrootcert": "/etc/sos/postgres-ca/ca.crt",
     }
     assert conninfo_to_dict(url) == wanted | ({} if readonly else {"target_session_attrs": "read-write"})
     assert urlsplit(url).password == "s3cr3t-_.~"

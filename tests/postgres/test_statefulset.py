@@ -124,10 +124,11 @@ def test_only_what_must_be_written_is_writable():
         "postgres": {"data", "runtime", "shm", "socket", "tmp"},
         "postgres-exporter": set(),
         "agent": {"data", "runtime", "socket"},
-        "render": {"runtime", "socket"},
+        "render": {"data", "runtime", "socket"},
     }
     assert all(c["securityContext"]["readOnlyRootFilesystem"] for c in containers().values())
-    assert [m["subPath"] for m in containers()["agent"]["volumeMounts"] if m["name"] == "data"] == ["agent"], "it must not reach PostgreSQL's own files"
+    for name in ("agent", "render"):
+        assert [m["subPath"] for m in containers()[name]["volumeMounts"] if m["name"] == "data"] == ["agent"], "it must not reach PostgreSQL's own files"
 
 
 def test_passwords_rest_in_memory_only():

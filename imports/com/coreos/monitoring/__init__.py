@@ -237,7 +237,9 @@ class PodMonitorSpec:
         "path": "path",
         "port": "port",
         "relabelings": "relabelings",
+        "scheme": "scheme",
         "scrape_timeout": "scrapeTimeout",
+        "tls_config": "tlsConfig",
     },
 )
 class PodMonitorSpecPodMetricsEndpoints:
@@ -248,24 +250,32 @@ class PodMonitorSpecPodMetricsEndpoints:
         path: typing.Optional[builtins.str] = None,
         port: typing.Optional[builtins.str] = None,
         relabelings: typing.Optional[typing.Sequence[typing.Union["PodMonitorSpecPodMetricsEndpointsRelabelings", typing.Dict[builtins.str, typing.Any]]]] = None,
+        scheme: typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"] = None,
         scrape_timeout: typing.Optional[builtins.str] = None,
+        tls_config: typing.Optional[typing.Union["PodMonitorSpecPodMetricsEndpointsTlsConfig", typing.Dict[builtins.str, typing.Any]]] = None,
     ) -> None:
         '''
         :param interval: 
         :param path: Path of the metrics; /metrics without it.
         :param port: Name of a container port.
         :param relabelings: Changes to a target's labels before the scrape.
+        :param scheme: 
         :param scrape_timeout: 
+        :param tls_config: How the target is verified.
 
         :schema: PodMonitorSpecPodMetricsEndpoints
         '''
+        if isinstance(tls_config, dict):
+            tls_config = PodMonitorSpecPodMetricsEndpointsTlsConfig(**tls_config)
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef8363478770ae)
             check_type(argname="argument interval", value=interval, expected_type=type_hints["interval"])
             check_type(argname="argument path", value=path, expected_type=type_hints["path"])
             check_type(argname="argument port", value=port, expected_type=type_hints["port"])
             check_type(argname="argument relabelings", value=relabelings, expected_type=type_hints["relabelings"])
+            check_type(argname="argument scheme", value=scheme, expected_type=type_hints["scheme"])
             check_type(argname="argument scrape_timeout", value=scrape_timeout, expected_type=type_hints["scrape_timeout"])
+            check_type(argname="argument tls_config", value=tls_config, expected_type=type_hints["tls_config"])
         self._values: typing.Dict[builtins.str, typing.Any] = {}
         if interval is not None:
             self._values["interval"] = interval
@@ -275,8 +285,12 @@ class PodMonitorSpecPodMetricsEndpoints:
             self._values["port"] = port
         if relabelings is not None:
             self._values["relabelings"] = relabelings
+        if scheme is not None:
+            self._values["scheme"] = scheme
         if scrape_timeout is not None:
             self._values["scrape_timeout"] = scrape_timeout
+        if tls_config is not None:
+            self._values["tls_config"] = tls_config
 
     @builtins.property
     def interval(self) -> typing.Optional[builtins.str]:
@@ -318,12 +332,31 @@ class PodMonitorSpecPodMetricsEndpoints:
         return typing.cast(typing.Optional[typing.List["PodMonitorSpecPodMetricsEndpointsRelabelings"]], result)
 
     @builtins.property
+    def scheme(self) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpoints#scheme
+        '''
+        result = self._values.get("scheme")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsScheme"], result)
+
+    @builtins.property
     def scrape_timeout(self) -> typing.Optional[builtins.str]:
         '''
         :schema: PodMonitorSpecPodMetricsEndpoints#scrapeTimeout
         '''
         result = self._values.get("scrape_timeout")
         return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def tls_config(
+        self,
+    ) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfig"]:
+        '''How the target is verified.
+
+        :schema: PodMonitorSpecPodMetricsEndpoints#tlsConfig
+        '''
+        result = self._values.get("tls_config")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfig"], result)
 
     def __eq__(self, rhs: typing.Any) -> builtins.bool:
         return isinstance(rhs, self.__class__) and rhs._values == self._values
@@ -422,6 +455,182 @@ class PodMonitorSpecPodMetricsEndpointsRelabelingsAction(enum.Enum):
 
     REPLACE = "REPLACE"
     '''replace.'''
+
+
+@jsii.enum(jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsScheme")
+class PodMonitorSpecPodMetricsEndpointsScheme(enum.Enum):
+    '''
+    :schema: PodMonitorSpecPodMetricsEndpointsScheme
+    '''
+
+    HTTP = "HTTP"
+    '''http.'''
+    HTTPS = "HTTPS"
+    '''https.'''
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsTlsConfig",
+    jsii_struct_bases=[],
+    name_mapping={"ca": "ca", "server_name": "serverName"},
+)
+class PodMonitorSpecPodMetricsEndpointsTlsConfig:
+    def __init__(
+        self,
+        *,
+        ca: typing.Optional[typing.Union["PodMonitorSpecPodMetricsEndpointsTlsConfigCa", typing.Dict[builtins.str, typing.Any]]] = None,
+        server_name: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''How the target is verified.
+
+        :param ca: 
+        :param server_name: The name that the target's certificate must have.
+
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfig
+        '''
+        if isinstance(ca, dict):
+            ca = PodMonitorSpecPodMetricsEndpointsTlsConfigCa(**ca)
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__c234aac7608f795da982e701f01fe96fa6fd624796fd52dfe8e71630c8dcba31)
+            check_type(argname="argument ca", value=ca, expected_type=type_hints["ca"])
+            check_type(argname="argument server_name", value=server_name, expected_type=type_hints["server_name"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if ca is not None:
+            self._values["ca"] = ca
+        if server_name is not None:
+            self._values["server_name"] = server_name
+
+    @builtins.property
+    def ca(self) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfigCa"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfig#ca
+        '''
+        result = self._values.get("ca")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfigCa"], result)
+
+    @builtins.property
+    def server_name(self) -> typing.Optional[builtins.str]:
+        '''The name that the target's certificate must have.
+
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfig#serverName
+        '''
+        result = self._values.get("server_name")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpointsTlsConfig(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsTlsConfigCa",
+    jsii_struct_bases=[],
+    name_mapping={"secret": "secret"},
+)
+class PodMonitorSpecPodMetricsEndpointsTlsConfigCa:
+    def __init__(
+        self,
+        *,
+        secret: typing.Optional[typing.Union["PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret", typing.Dict[builtins.str, typing.Any]]] = None,
+    ) -> None:
+        '''
+        :param secret: 
+
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfigCa
+        '''
+        if isinstance(secret, dict):
+            secret = PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret(**secret)
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__03938493060822b9ba174767d75d5df101643e87d7b3a5439ac9110f9f494b74)
+            check_type(argname="argument secret", value=secret, expected_type=type_hints["secret"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if secret is not None:
+            self._values["secret"] = secret
+
+    @builtins.property
+    def secret(
+        self,
+    ) -> typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret"]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfigCa#secret
+        '''
+        result = self._values.get("secret")
+        return typing.cast(typing.Optional["PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret"], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpointsTlsConfigCa(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
+
+
+@jsii.data_type(
+    jsii_type="comcoreosmonitoring.PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret",
+    jsii_struct_bases=[],
+    name_mapping={"key": "key", "name": "name"},
+)
+class PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret:
+    def __init__(
+        self,
+        *,
+        key: builtins.str,
+        name: typing.Optional[builtins.str] = None,
+    ) -> None:
+        '''
+        :param key: 
+        :param name: 
+
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret
+        '''
+        if __debug__:
+            type_hints = cached_type_hints(_typecheckingstub__c275c9c904aed455ef59e7656e0f2de4e2646d5581f314723e4b397f4e03882b)
+            check_type(argname="argument key", value=key, expected_type=type_hints["key"])
+            check_type(argname="argument name", value=name, expected_type=type_hints["name"])
+        self._values: typing.Dict[builtins.str, typing.Any] = {
+            "key": key,
+        }
+        if name is not None:
+            self._values["name"] = name
+
+    @builtins.property
+    def key(self) -> builtins.str:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret#key
+        '''
+        result = self._values.get("key")
+        assert result is not None, "Required property 'key' is missing"
+        return typing.cast(builtins.str, result)
+
+    @builtins.property
+    def name(self) -> typing.Optional[builtins.str]:
+        '''
+        :schema: PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret#name
+        '''
+        result = self._values.get("name")
+        return typing.cast(typing.Optional[builtins.str], result)
+
+    def __eq__(self, rhs: typing.Any) -> builtins.bool:
+        return isinstance(rhs, self.__class__) and rhs._values == self._values
+
+    def __ne__(self, rhs: typing.Any) -> builtins.bool:
+        return not (rhs == self)
+
+    def __repr__(self) -> str:
+        return "PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret(%s)" % ", ".join(
+            k + "=" + repr(v) for k, v in self._values.items()
+        )
 
 
 @jsii.data_type(
@@ -810,6 +1019,10 @@ __all__ = [
     "PodMonitorSpecPodMetricsEndpoints",
     "PodMonitorSpecPodMetricsEndpointsRelabelings",
     "PodMonitorSpecPodMetricsEndpointsRelabelingsAction",
+    "PodMonitorSpecPodMetricsEndpointsScheme",
+    "PodMonitorSpecPodMetricsEndpointsTlsConfig",
+    "PodMonitorSpecPodMetricsEndpointsTlsConfigCa",
+    "PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret",
     "PodMonitorSpecSelector",
     "PrometheusRule",
     "PrometheusRuleProps",
@@ -852,7 +1065,9 @@ def _typecheckingstub__7fb85d56f42b3bca0c237a42a5b0bd2416f8ac5def6a889756ef83634
     path: typing.Optional[builtins.str] = None,
     port: typing.Optional[builtins.str] = None,
     relabelings: typing.Optional[typing.Sequence[typing.Union[PodMonitorSpecPodMetricsEndpointsRelabelings, typing.Dict[builtins.str, typing.Any]]]] = None,
+    scheme: typing.Optional[PodMonitorSpecPodMetricsEndpointsScheme] = None,
     scrape_timeout: typing.Optional[builtins.str] = None,
+    tls_config: typing.Optional[typing.Union[PodMonitorSpecPodMetricsEndpointsTlsConfig, typing.Dict[builtins.str, typing.Any]]] = None,
 ) -> None:
     """Type checking stubs"""
     pass
@@ -862,6 +1077,29 @@ def _typecheckingstub__56d9a4ee0d45464a0442734472d6d978277b854ed798573def6397bf8
     action: typing.Optional[PodMonitorSpecPodMetricsEndpointsRelabelingsAction] = None,
     replacement: typing.Optional[builtins.str] = None,
     target_label: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__c234aac7608f795da982e701f01fe96fa6fd624796fd52dfe8e71630c8dcba31(
+    *,
+    ca: typing.Optional[typing.Union[PodMonitorSpecPodMetricsEndpointsTlsConfigCa, typing.Dict[builtins.str, typing.Any]]] = None,
+    server_name: typing.Optional[builtins.str] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__03938493060822b9ba174767d75d5df101643e87d7b3a5439ac9110f9f494b74(
+    *,
+    secret: typing.Optional[typing.Union[PodMonitorSpecPodMetricsEndpointsTlsConfigCaSecret, typing.Dict[builtins.str, typing.Any]]] = None,
+) -> None:
+    """Type checking stubs"""
+    pass
+
+def _typecheckingstub__c275c9c904aed455ef59e7656e0f2de4e2646d5581f314723e4b397f4e03882b(
+    *,
+    key: builtins.str,
+    name: typing.Optional[builtins.str] = None,
 ) -> None:
     """Type checking stubs"""
     pass
