@@ -35,7 +35,11 @@ def parse(text: str) -> Samples:
 
 def fetch(installation: Installation, pod: str, port: int) -> str:
     """The page of one port, from inside the pod."""
-    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{port}/metrics', timeout=10).read().decode())"
+    scheme = "https" if port == PORTS["patroni"] else "http"
+    script = (
+        "import ssl, urllib.request; context = ssl._create_unverified_context();"
+        f" print(urllib.request.urlopen('{scheme}://localhost:{port}/metrics', timeout=10, context=context).read().decode())"
+    )
     return installation.exec(pod, "python3", "-c", script, seconds=20)
 
 
