@@ -11,8 +11,8 @@ from sos_constructs.foundation import PRIORITY_HIGH
 from sos_constructs.postgres import configmaps, network, rbac, services
 from sos_constructs.postgres import monitoring as metrics
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres import tls as certificates
+from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pooler import manifests as pooling
