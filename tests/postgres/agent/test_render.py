@@ -22,6 +22,8 @@ def test_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     render(member)
     config = json.loads(member.patroni_file.read_text())
     added = patroni.local(spec())
+    del added["tls"]  # for pods with a certificate
+    added["ctl"] = {"insecure": True}
     added["name"] = "postgres-0"
     added["kubernetes"] |= {"namespace": "sos-app", "pod_ip": "10.1.2.3"}
     added["postgresql"]["connect_address"] = "10.1.2.3:5432"
