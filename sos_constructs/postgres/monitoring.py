@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
-from sos_constructs.postgres import dashboard
+from sos_constructs.postgres import dashboard, tls
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres import tls
 from sos_constructs.postgres.alerts import GROUPS, Alert
 
 import attrs
