@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.pooler.options import USER as POOLER_USER
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.spec import Spec
@@ -19,8 +20,10 @@ def pg_hba(spec: Spec, *, members: str, clients: str) -> list[str]:
     :param members: ``hostssl``, or ``host`` where a member may come without TLS.
     :param clients: the same for everybody else.
     """
-    owned = [(f'"{database.name}"', f'"{database.owner}"') for database in spec.databases]
-    everywhere = ",".join(["postgres", *(name for name, _ in owned)])
+    # "+" is a role with its members: the dated logins that stand for it while its password is changed.
+    owned = [(f'"{database.name}"', f'+"{database.owner}"') for database in spec.databases]
+    names = [name for name, _ in owned]
+    pooler = [f"{clients} {','.join(names)} {POOLER_USER} all scram-sha-256"] if spec.pooler and names else []
     return [
         f"local all {n.SUPERUSER} peer map=sos",
         f"local all {n.MONITORING_USER} peer map=sos",
@@ -29,7 +32,8 @@ def pg_hba(spec: Spec, *, members: str, clients: str) -> list[str]:
         f"{members} postgres {n.REWIND_USER} all scram-sha-256",
         f"host all {n.SUPERUSER},{n.REPLICATION_USER},{n.REWIND_USER} all reject",
         *(f"{clients} {name} {owner} all scram-sha-256" for name, owner in owned),
-        f"{clients} {everywhere} {n.MONITORING_USER} all scram-sha-256",
+        *pooler,
+        f"{clients} {','.join(['postgres', *names])} +{n.MONITORING_USER} all scram-sha-256",
     ]
 
 

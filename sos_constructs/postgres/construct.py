@@ -150,6 +150,10 @@ class HaPostgres(Construct):
         self.port = n.PORT
         self.client_connections = client_connections(spec) - (spec.pooler.server_connections(spec) if spec.pooler else 0)
         """Connections that services may have open in all: max_connections less those kept for superusers, and less the pooler's."""
+        self.ca = None if spec.tls is None else ServerCa(secret=certificates.secret_name(spec.tls, spec.name))
+        """With TLS: the CA that clients verify the database by."""
+        self.sslmode = "prefer" if spec.tls is None else "verify-full"
+        """What clients shall demand, in libpq's words."""
 
     @property
     def pooled(self) -> PooledPostgres:
@@ -158,12 +162,6 @@ class HaPostgres(Construct):
         :raises ValueError: when there is no pooler.
         """
         return PooledPostgres.of(self.spec, self.node.path)
-        self.ca = None if spec.tls is None else ServerCa(secret=certificates.secret_name(spec.tls, spec.name))
-        """With TLS: the CA that clients verify the database by."""
-        self.sslmode = "prefer" if spec.tls is None else "verify-full"
-        """What clients shall demand, in libpq's words."""
-        self.client_connections = client_connections(spec)
-        """Connections that services may have open in all: max_connections less those kept for superusers."""
 
     def database(self, name: str) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from sos_constructs.errors import InvalidOption
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
@@ -15,6 +12,7 @@ import attrs
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.pooler.handles import PooledPostgres
+
 CA_KEY, CA_VOLUME = "ca.crt", "postgres-ca"
 
 SslMode = Literal["require", "verify-ca", "verify-full"]
@@ -60,6 +58,8 @@ class DatabaseHandle:
     """Where the pooler is, if there is one."""
     session_attributes: bool = True
     """Whether a driver may ask the server for its role. Through a pooler it must not: PgBouncer answers with what it once heard."""
+    ca: ServerCa | None = None
+    """Where the database serves TLS: mount ``ca.volume()`` with ``ca.mount()`` into each container that gets the variables below."""
 
     @property
     def pooled(self) -> DatabaseHandle:
@@ -70,9 +70,9 @@ class DatabaseHandle:
         if self.pooler is None:
             raise InvalidOption("pooled", self.name, "has no pooler; make HaPostgres with pooler=Pooler()")
         there = self.pooler
-        return attrs.evolve(self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False)
-    ca: ServerCa | None = None
-    """Where the database serves TLS: mount ``ca.volume()`` with ``ca.mount()`` into each container that gets the variables below."""
+        return attrs.evolve(
+            self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False, ca=None
+        )
 
     def libpq_env(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
         """``PGHOST``, ``PGPORT``, ``PGDATABASE``, ``PGUSER``, ``PGPASSWORD``, and with TLS ``PGSSLMODE`` and ``PGSSLROOTCERT``.
@@ -91,7 +91,6 @@ class DatabaseHandle:
             self.credentials.env(self.password_key, "PGPASSWORD"),
             *([{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}] if self._guarded(readonly) else []),
             *({"name": f"PG{key.upper()}", "value": value} for key, value in self._tls(sslmode).items()),
-            *([] if readonly else [{"name": "PGTARGETSESSIONATTRS", "value": "read-write"}]),
         ]
 
     def dsn_env(self, name: str = "DATABASE_URL", *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
@@ -104,9 +103,7 @@ class DatabaseHandle:
         :param sslmode: as in :meth:`libpq_env`.
         """
         user, password = self.credentials.env(self.username_key), self.credentials.env(self.password_key)
-        guard = "?target_session_attrs=read-write" if self._guarded(readonly) else ""
-        uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{guard}"
-        options = self._tls(sslmode) | ({} if readonly else {"target_session_attrs": "read-write"})
+        options = self._tls(sslmode) | ({"target_session_attrs": "read-write"} if self._guarded(readonly) else {})
         query = "&".join(f"{key}={value}" for key, value in options.items())
         uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{'?' if query else ''}{query}"
         return [user, password, {"name": name, "value": uri}]

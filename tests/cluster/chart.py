@@ -66,16 +66,15 @@ def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str,
     return _synth_last(chart, 1)
 
 
-def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, pooled: bool = False) -> list[dict[str, Any]]:
-    """The pod that writes and keeps books, and the ConfigMap with its script."""
-    chart, db = _client_chart(namespace, image, **({"pooler": Pooler()} if pooled else {}))
-    handle = db.database(database)
-def ledger(name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, plain: bool = False) -> list[dict[str, Any]]:
+def ledger(
+    name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, pooled: bool = False, plain: bool = False
+) -> list[dict[str, Any]]:
     """The pod that writes and keeps books, and the ConfigMap with its script.
 
     :param plain: a client that was told nothing of TLS: libpq then takes what the server has.
     """
-    chart, db = _client_chart(namespace, image, **({"tls": None} if plain else {}))
+    chart, db = _client_chart(namespace, image, **({"tls": None} if plain else {}), **({"pooler": Pooler()} if pooled else {}))
+    handle = db.database(database)
     env = [
         *(handle.pooled if pooled else handle).libpq_env(),
         {"name": "LEDGER_PSQL", "value": f"{image.bin_dir}/psql"},

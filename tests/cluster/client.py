@@ -48,16 +48,13 @@ class Outcome:
 class Ledger:
     """One run of the client in a pod of its own."""
 
-    def __init__(self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE, pooled: bool = False) -> None:
+    def __init__(
+        self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE, pooled: bool = False, plain: bool = False
+    ) -> None:
         stale = ("delete", "pods,configmaps", "-n", installation.namespace, "-l", chart.LEDGER_SELECTOR, "--now", "--wait=false")
         kube.kubectl(*stale)  # of a run that failed: it would go on writing
         self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
-        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, pooled=pooled))
-    def __init__(self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE, plain: bool = False) -> None:
-        stale = ("delete", "pods,configmaps", "-n", installation.namespace, "-l", chart.LEDGER_SELECTOR, "--now", "--wait=false")
-        kube.kubectl(*stale)  # of a run that failed: it would go on writing
-        self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
-        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, plain=plain))
+        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, pooled=pooled, plain=plain))
         self.wait("has written", lambda status: status["rows"] >= 20 and status["fresh"] > 1)
 
     @property

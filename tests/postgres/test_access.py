@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
 from sos_constructs.postgres import access, patroni
+from sos_constructs.postgres.pooler.options import USER, Pooler
 from sos_constructs.postgres.spec import Database
 from sos_constructs.postgres.tls import CertificateSecret
 
@@ -28,9 +30,14 @@ def decision(lines: list[str], kind: str, database: str, user: str) -> str | Non
         databases, users = fields[1].split(","), fields[2].split(",")
         matches_kind = fields[0] == kind or (fields[0] == "host" and kind == "hostssl")
         matches_database = database in databases or (databases == ["all"] and database != "replication")
-        if matches_kind and matches_database and (users == ["all"] or user in users):
+        if matches_kind and matches_database and (users == ["all"] or user in users or any(role_of(user) == group[1:] for group in users if group[0] == "+")):
             return fields[3 if kind == "local" else 4]
     return None
+
+
+def role_of(user: str) -> str:
+    """The role that a dated login stands for, or the role itself."""
+    return re.sub(r"_\d{12}$", "", user)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +48,8 @@ def decision(lines: list[str], kind: str, database: str, user: str) -> str | Non
         ("local", "auth", "auth", "scram-sha-256"),
         ("local", "medical", "auth", None),
         ("hostssl", "auth", "auth", "scram-sha-256"),
+        ("hostssl", "auth", "auth_202611232130", "scram-sha-256"),
+        ("hostssl", "medical", "auth_202611232130", None),
         ("hostssl", "medical", "auth", None),
         ("hostssl", "postgres", "auth", None),
         ("hostssl", "replication", "auth", None),
@@ -74,6 +83,14 @@ def test_plain_clients_are_clients_only():
     assert decision(lines, "host", "auth", "auth") == "scram-sha-256"
     assert decision(lines, "host", "replication", "standby") is None
     assert decision(lines, "host", "postgres", "rewind") == "reject"
+
+
+def test_the_pooler_looks_up_passwords_in_the_databases_and_nowhere_else():
+    made = {"pooler": Pooler(), "credentials": keys("pooler")}
+    assert decision(rules(**made), "hostssl", "auth", USER) == "scram-sha-256"
+    assert decision(rules(**made), "host", "auth", USER) is None
+    assert decision(rules(**made), "hostssl", "postgres", USER) is None
+    assert decision(rules(), "hostssl", "auth", USER) is None
 
 
 def test_a_database_named_like_a_keyword_opens_nothing_else():

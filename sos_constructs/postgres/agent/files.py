@@ -51,12 +51,7 @@ class Declared:
 
     def digest(self) -> str:
         """Changes whenever any mounted file does."""
-        return folder_digest(self.config_dir, self.credentials_dir)
-        digest = hashlib.sha256()
-        for folder in (self.config_dir, self.credentials_dir, *([self.tls.mounted] if self.tls else [])):
-            for path in sorted(p for p in folder.iterdir() if p.is_file()):
-                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-        return digest.hexdigest()
+        return folder_digest(self.config_dir, self.credentials_dir, *([self.tls.mounted] if self.tls else []))
 
     def settings_digest(self) -> str:
         """Changes whenever postgresql.conf does."""

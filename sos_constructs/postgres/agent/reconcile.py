@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from . import databases, logins, scram
-from . import databases, scram
 from .certificates import first_certificate
 from .files import Declared, write_whole
 from .log import log
@@ -67,9 +66,6 @@ def render(member: Member) -> None:
     declared = member.declared()
     for role in declared.roles:
         logins.wanted(declared, role)
-    write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared))))
-        declared.check_username(role)
-        declared.credential(role["password_key"])
     if member.tls:
         first_certificate(member.tls)
     sslmode = VERIFY if member.tls_note.exists() else PREFER
