@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from sos_constructs.postgres import failover, patroni, tuning
+from sos_constructs.postgres import failover, patroni, storage, tuning
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.pooler.options import PASSWORD_KEY, USER, USERNAME_KEY
 from sos_constructs.postgres.spec import Database, Spec
@@ -38,7 +38,7 @@ def agent(spec: Spec) -> dict[str, Any]:
 def declared(spec: Spec) -> dict[str, Any]:
     """What the agent keeps true on the primary: roles with the Secret keys of their passwords, and databases."""
     pooler = {"name": USER, "password_key": PASSWORD_KEY, "username_key": USERNAME_KEY}
-    return {
+    return storage.declared(spec) | {
         "databases": [_database(d) for d in spec.databases],
         # not one of the roles: what is missing for the pooler must not keep a member from starting
         **({"pooler": pooler} if spec.pooler else {}),

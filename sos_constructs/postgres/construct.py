@@ -20,6 +20,8 @@ from sos_constructs.postgres.pooler.handles import PooledPostgres
 from sos_constructs.postgres.pooler.options import Pooler
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
+from sos_constructs.postgres.storage import check_storage
+from sos_constructs.postgres.together import check_together
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.postgres.tuning import client_connections
 from sos_constructs.secrets.handles import SecretHandle
@@ -66,7 +68,9 @@ class HaPostgres(Construct):
     :param namespace: default: the chart's, or ``sos-app`` where the chart has none.
     :param instances: members, 1 to 9. Three is the least that goes on without loss when one is gone.
     :param databases: what the agent keeps in the cluster. Default: the requirement's five.
-    :param storage: volume of each member. A claim's size can only grow, and only where the storage class allows it.
+    :param storage: volume of each member. It can only grow, and only where the storage class has ``allowVolumeExpansion``: raise it, and give the old
+        size as ``storage_template``.
+    :param storage_template: size in the StatefulSet's claim template, which Kubernetes fixes when the StatefulSet is made. Default: ``storage``.
     :param storage_class: default: the cluster's default class. Cannot be changed later.
     :param image: default: ``SPILO``. Any image with Patroni >= 4.0.4, PostgreSQL 15 and Python >= 3.9 works.
     :param resources: of the PostgreSQL container; settings follow from it by formula.
@@ -99,6 +103,7 @@ class HaPostgres(Construct):
         instances: int = 3,
         databases: Sequence[Database] = DATABASES,
         storage: str = "50Gi",
+        storage_template: str | None = None,
         storage_class: str | None = None,
         image: ImageProfile = SPILO,
         resources: Resources = Resources(),  # noqa: B008 (frozen)
@@ -122,6 +127,7 @@ class HaPostgres(Construct):
                 instances=instances,
                 databases=tuple(databases),
                 storage=storage,
+                storage_template=storage_template,
                 storage_class=storage_class,
                 image=image,
                 resources=resources,
@@ -137,6 +143,8 @@ class HaPostgres(Construct):
                 pooler=pooler,
                 tls=tls,
             ).check()
+            check_storage(spec)
+            check_together(spec)
             objects = manifests(spec)
         super().__init__(scope, id)
         self.spec = spec

@@ -1,4 +1,4 @@
-"""What the pods may do in the API: Patroni's calls, the agent's three, and nothing else.
+"""What the pods may do in the API: Patroni's calls, the agent's four, and nothing else.
 
 Patroni keeps its state in four ConfigMaps and its members' state in annotations and labels of their pods. ``create``, ``list`` and
 ``watch`` cannot be restricted by name; everything that changes an existing object is. Patroni needs no ``update`` and no ``delete``
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sos_constructs.postgres import storage
 from sos_constructs.postgres.spec import Spec
 
 
@@ -29,8 +30,11 @@ def role(spec: Spec) -> dict[str, Any]:
                 {"apiGroups": [""], "resourceNames": spec.names.store, "resources": ["configmaps"], "verbs": ["get", "patch"]},
                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
                 {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods"], "verbs": ["get", "patch"]},
-                # The agent's: a standby that does not stream has its own pod restarted, within the disruption budget.
+                # The agent's: a standby that does not stream has its own pod restarted, and the primary has pods with an old template replaced,
+                # within the disruption budget.
                 {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods/eviction"], "verbs": ["create"]},
+                {"apiGroups": ["apps"], "resourceNames": [spec.name], "resources": ["statefulsets"], "verbs": ["get"]},
+                *storage.rules(spec),
             ]
         },
     )

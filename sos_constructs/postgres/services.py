@@ -24,12 +24,15 @@ def readonly(spec: Spec) -> dict[str, Any]:
 
 
 def disruption_budget(spec: Spec) -> dict[str, Any]:
-    """One member at a time, whichever it is: a budget on the primary alone would block every drain of its node."""
+    """One member at a time, whichever it is: a budget on the primary alone would block every drain of its node.
+
+    A pod that is not ready may always go: it serves nobody, and a broken template could otherwise never be replaced.
+    """
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": {"labels": spec.names.labels, "name": spec.name, "namespace": spec.namespace},
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": spec.names.selector}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": spec.names.selector}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
     }
 
 

@@ -58,6 +58,10 @@ OWNED: Mapping[str, str] = {
     "recovery_target": "recovery is configured by Patroni",
     "recovery_target_timeline": "Patroni follows the latest timeline",
     "restore_command": "recovery is configured by Patroni",
+    **dict.fromkeys(
+        ("ssl", *(f"ssl_{what}" for what in ("ca_file", "cert_file", "crl_dir", "crl_file", "key_file"))),
+        "TLS is not set up by single settings",
+    ),
     "synchronous_standby_names": "Patroni sets it; use synchronous_mode",
     "unix_socket_directories": "agent, exporter and Patroni share the directory",
     "unix_socket_permissions": "agent, exporter and Patroni share the directory",

@@ -183,6 +183,7 @@ class Spec:
     instances: int
     databases: tuple[Database, ...]
     storage: str
+    storage_template: str | None
     storage_class: str | None
     image: ImageProfile
     resources: Resources

@@ -10,13 +10,11 @@ from sos_constructs.postgres.configmaps import passwd
 from sos_constructs.postgres.monitoring import exporter_container, queries
 from sos_constructs.postgres.settings import SHARED
 from sos_constructs.postgres.spec import Spec
+from sos_constructs.postgres.storage import claim
 from sos_constructs.rollout import checksum
 
 GRACE_SECONDS = 300
 """Patroni's shutdown checkpoints and lets the standbys receive the last record; killed earlier, it would lose the clean hand-over."""
-
-QUORUM_ROUNDS = 5
-"""Rounds of Patroni's loop between a member that is ready again and the next one that goes, in a rollout."""
 
 _STATE = {"mountPath": n.STATE_DIR, "name": "data", "subPath": "agent"}
 
@@ -31,9 +29,6 @@ def stateful_set(spec: Spec) -> dict[str, Any]:
         "kind": "StatefulSet",
         "metadata": {"labels": spec.names.labels, "name": spec.name, "namespace": spec.namespace},
         "spec": {
-            # A standby that is ready is not yet in the quorum: Patroni counts it in one of its next rounds. Seen on a cluster: without this
-            # pause a rollout's hand-overs cost up to 8 s each and answers are missing, with it 2 to 3 s and none.
-            "minReadySeconds": QUORUM_ROUNDS * spec.timing.seconds()["loop_wait"],
             # Parallel: after an outage of all members the one with the newest data may not be the first, and OrderedReady would wait for the first.
             "podManagementPolicy": "Parallel",
             "replicas": spec.instances,
@@ -47,7 +42,7 @@ def stateful_set(spec: Spec) -> dict[str, Any]:
                 },
                 "spec": pod(spec),
             },
-            "updateStrategy": {"type": "RollingUpdate"},
+            "updateStrategy": {"type": "OnDelete"},  # the primary's agent replaces the pods, itself last: agent/rolling.py
             "volumeClaimTemplates": [claim(spec)],
         },
     }
@@ -60,14 +55,6 @@ def restart_checksum(spec: Spec) -> str:
     """
     settings = {name: value for name, value in tuning.restart_settings(spec).items() if name not in SHARED}
     return checksum({"exporter": queries(), "passwd": passwd(spec), "patroni": patroni.restart_parts(spec), "postgresql": settings})
-
-
-def claim(spec: Spec) -> dict[str, Any]:
-    """The claim of each member's volume."""
-    body: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": spec.storage}}}
-    if spec.storage_class is not None:
-        body["storageClassName"] = spec.storage_class
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"labels": spec.names.selector, "name": "data"}, "spec": body}
 
 
 def pod(spec: Spec) -> dict[str, Any]:
@@ -127,6 +114,8 @@ def postgres(spec: Spec) -> dict[str, Any]:
             {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
             {"name": "PYTHONPATH", "value": n.AGENT_PARENT},
         ],
+        # a primary that is not the only one to go lets the others leave the quorum first: agent/farewell.py
+        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", f"cd {n.AGENT_PARENT} && exec python3 -B -m agent leave {n.PATRONI_CONFIG}"]}}},
         ports=[
             {"containerPort": n.PORT, "name": "postgres", "protocol": "TCP"},
             {"containerPort": n.PATRONI_PORT, "name": "patroni", "protocol": "TCP"},

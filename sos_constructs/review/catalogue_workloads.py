@@ -26,6 +26,8 @@ PODS = (
         why="The pods turn to another volume, or to none: what lies on the old claim is not moved there.", source="Kubernetes documentation, Persistent Volumes"),
     Row(id="template-labels", kinds=(*_ALL, "apps/ReplicaSet"), fields=("spec template metadata labels **",), when="selector no longer matches", consequence=Consequence.FORBIDDEN,
         why="The selector must find the pods that the template makes.", source=f"{_APPS}, ValidatePodTemplateSpecForStatefulSet, ValidatePodTemplateSpecForReplicaSet"),
+    Row(id="postgres-template", kinds=("apps/StatefulSet",), fields=("spec template **",), when="set of HaPostgres", consequence=Consequence.RESTART,
+        why="The agent replaces the pods: standbys first, each when all others stream, and the primary last, when a standby with the new template can take over.", source="sos_constructs/postgres/agent/rolling.py"),
     Row(id="template-by-hand", kinds=("apps/StatefulSet", "apps/DaemonSet"), fields=("spec template **",), when="replaced on delete", consequence=Consequence.RECREATE,
         why="The update strategy is OnDelete: a pod keeps its old template until somebody deletes it.", source=_ROLLING_SET),
     Row(id="restart-checksum", kinds=_ALL, fields=("spec template metadata annotations *checksum*",), consequence=Consequence.RESTART,
@@ -45,6 +47,8 @@ PODS = (
 SETS = (
     Row(id="claim-template-gone", kinds=("apps/StatefulSet",), fields=("spec volumeClaimTemplates", "spec volumeClaimTemplates []"), when="left out now", consequence=Consequence.DATA_LOSS, refused=True,
         why="The API server refuses it; a StatefulSet re-created without it starts its pods without their volumes.", source=_STATEFUL),
+    Row(id="postgres-claim-template", kinds=("apps/StatefulSet",), fields=("spec volumeClaimTemplates [] spec resources requests storage",), when="set of HaPostgres", consequence=Consequence.FORBIDDEN,
+        why="The claim template is fixed: leave the old size in it with storage_template=… beside the new storage=…, and the agent enlarges the claims; none can shrink.", source=_STATEFUL),
     Row(id="claim-template", kinds=("apps/StatefulSet",), fields=("spec volumeClaimTemplates **",), consequence=Consequence.FORBIDDEN,
         why="Claim templates are fixed: delete the StatefulSet with --cascade=orphan and create it; claims that exist keep their size and class until they are changed themselves.", source=_STATEFUL),
     Row(id="claims-deleted", kinds=("apps/StatefulSet",), fields=("spec persistentVolumeClaimRetentionPolicy **",), when="becomes Delete", consequence=Consequence.DATA_LOSS,

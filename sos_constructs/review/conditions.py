@@ -102,6 +102,13 @@ def _is_hapostgres(context: Context, *files: str) -> bool:
     return get(manifest, "metadata", "labels", "app.kubernetes.io/name") == "postgres" and isinstance(data, Mapping) and all(file in data for file in files)
 
 
+def _is_set_of_hapostgres(context: Context) -> bool:
+    """Whether this is the StatefulSet of HaPostgres, whose agent replaces pods: known by its label, the checksum and the strategy."""
+    labelled = get(context.new, "metadata", "labels", "app.kubernetes.io/name") == "postgres"
+    checksum = get(context.new, "spec", "template", "metadata", "annotations", "sos-constructs/restart-checksum")
+    return labelled and bool(checksum) and get(context.new, "spec", "updateStrategy", "type") == "OnDelete"
+
+
 def _setting_needs_restart(context: Context) -> bool:
     name = context.difference.path[-1].name
     return _is_hapostgres(context, "patroni.json", "postgresql.conf") and name in _restart_settings()
@@ -137,6 +144,7 @@ CONDITIONS: Mapping[str, Callable[[Context], bool]] = {
     "replaced on delete": lambda c: get(c.new, "spec", "updateStrategy", "type") == "OnDelete",
     "same amount": lambda c: (before := amount(c.before)) is not None and before == amount(c.after),
     "selector no longer matches": _selector_misses,
+    "set of HaPostgres": _is_set_of_hapostgres,
     "setting of HaPostgres that needs a restart": _setting_needs_restart,
     "smaller": lambda c: _ordered(c, -1),
     "stays a LoadBalancer": lambda c: get(c.old, "spec", "type") == get(c.new, "spec", "type") == "LoadBalancer",

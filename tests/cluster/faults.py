@@ -66,8 +66,15 @@ def _rollout(installation: Installation, primary: str, tool: Any) -> Heal:
 
 
 def wait_rollout(installation: Installation) -> None:
-    """Until every member runs the newest pod template."""
-    kube.kubectl("rollout", "status", f"statefulset/{installation.name}", "-n", installation.namespace, "--timeout=900s", seconds=930)
+    """Until every member runs the newest pod template; `kubectl rollout status` does not know the strategy OnDelete."""
+
+    def done() -> bool:
+        found = kube.get("statefulset", installation.name, "-n", installation.namespace)
+        status, wanted = found["status"], found["spec"]["replicas"]
+        seen = status["observedGeneration"] == found["metadata"]["generation"]
+        return bool(seen and status.get("updatedReplicas") == status.get("readyReplicas") == status["replicas"] == wanted)
+
+    kube.poll("every pod is of the newest template", done, 900)
 
 
 def _crash(installation: Installation, primary: str, tool: Breakable) -> Heal:

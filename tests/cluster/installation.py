@@ -104,6 +104,10 @@ class Installation:
         """Where a pod runs."""
         return str(kube.get("pod", pod, "-n", self.namespace)["spec"]["nodeName"])
 
+    def nodes(self) -> list[str]:
+        """All nodes of the cluster."""
+        return [str(node["metadata"]["name"]) for node in kube.items("nodes")]
+
     def endpoints(self, service: str) -> list[str]:
         """Pods that the Service sends connections to: the ready ones of its EndpointSlices."""
         slices = kube.items("endpointslices", "-n", self.namespace, "-l", f"kubernetes.io/service-name={service}")

@@ -23,6 +23,7 @@ def spec(**options: Any) -> Spec:
         "instances": 3,
         "databases": DATABASES,
         "storage": "50Gi",
+        "storage_template": None,
         "storage_class": None,
         "image": SPILO,
         "resources": Resources(),

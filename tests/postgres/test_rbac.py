@@ -16,7 +16,7 @@ def rules(**options: Any) -> dict[tuple[str, bool], dict[str, Any]]:
 
 def test_what_changes_an_object_is_limited_by_name():
     for (_, limited), rule in rules().items():
-        assert rule["apiGroups"] == [""]
+        assert rule["apiGroups"] == (["apps"] if rule["resources"] == ["statefulsets"] else [""])
         if not limited:
             assert set(rule["verbs"]) <= {"create", "list", "watch"}, "Kubernetes cannot limit these three by name"
 
@@ -28,6 +28,7 @@ def test_what_patroni_and_the_agent_call_is_allowed():
         ("pods", False): {"list", "watch"},
         ("pods", True): {"get", "patch"},
         ("pods/eviction", True): {"create"},
+        ("statefulsets", True): {"get"},
     }
     assert rules()["pods/eviction", True]["resourceNames"] == rules()["pods", True]["resourceNames"]
     assert rules()["configmaps", True]["resourceNames"] == [f"postgres-patroni-{suffix}" for suffix in ("config", "failover", "leader", "sync")]

@@ -26,4 +26,4 @@ def test_headless_names_members_before_they_are_ready():
 
 def test_budget_covers_every_member():
     made = services.disruption_budget(spec())
-    assert made["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}
+    assert made["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}, "unhealthyPodEvictionPolicy": "AlwaysAllow"}

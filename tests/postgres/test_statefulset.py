@@ -218,9 +218,17 @@ def test_sidecars_can_never_take_the_database_out_of_its_services():
         assert "livenessProbe" in containers()[name]
 
 
-def test_a_rollout_waits_until_patroni_counts_the_new_standby():
-    assert stateful_set(spec())["spec"]["minReadySeconds"] == 15
-    assert stateful_set(spec(timing=PatroniTiming(ttl=timedelta(seconds=30), loop_wait=timedelta(seconds=10))))["spec"]["minReadySeconds"] == 50
+def test_the_agent_rolls_and_not_the_controller():
+    """A rolling update goes by ordinal: it may move the primary twice."""
+    assert stateful_set(spec())["spec"]["updateStrategy"] == {"type": "OnDelete"}
+
+
+def test_before_it_stops_the_postgres_container_asks_the_agents_code_whether_it_may():
+    made = containers()["postgres"]
+    *_, script = made["lifecycle"]["preStop"]["exec"]["command"]
+    assert script == "cd /opt/sos && exec python3 -B -m agent leave /run/sos/patroni.yml"
+    mounts = {mount["mountPath"] for mount in made["volumeMounts"]}
+    assert {"/opt/sos/agent", "/run/sos", "/var/run/secrets/kubernetes.io/serviceaccount"} <= mounts
 
 
 # --- restarts ---------------------------------------------------------------------------------------------------------

@@ -199,6 +199,7 @@ BY_SUB_PATH = put(BY_FILE, "spec.template.spec.containers.0.volumeMounts.0.subPa
 RECREATE = put(DEPLOYMENT, "spec.strategy", {"type": "Recreate"})
 ON_DELETE = put(STATEFUL_SET, "spec.updateStrategy", {"type": "OnDelete"})
 ANNOTATED = "spec.template.metadata.annotations"
+HA_POSTGRES = put(put(ON_DELETE, "metadata.labels", {"app.kubernetes.io/name": "postgres"}), ANNOTATED, {"sos-constructs/restart-checksum": "a"})
 LIMIT = "spec.template.spec.containers.0.resources.limits.cpu"
 DEBUG = put(CONFIG_MAP, "data.LOG_LEVEL", "debug")
 LOCKED = put(CONFIG_MAP, "immutable", True)
@@ -253,6 +254,7 @@ EXAMPLES = [
         Example("template-labels", given, put(given, "spec.template.metadata.labels", {"app": "other"}))
         for given in (STATEFUL_SET, DEPLOYMENT, DAEMON_SET, REPLICA_SET)
     ),
+    Example("postgres-template", HA_POSTGRES, put(HA_POSTGRES, ANNOTATED, {"sos-constructs/restart-checksum": "b"})),
     Example("template-by-hand", ON_DELETE, put(ON_DELETE, LIMIT, "200m")),
     *(
         Example("restart-checksum", put(given, ANNOTATED, {"checksum/config": "a"}), put(given, ANNOTATED, {"checksum/config": "b"}))
@@ -266,6 +268,7 @@ EXAMPLES = [
     Example("daemonset-template", DAEMON_SET, put(DAEMON_SET, LIMIT, "200m")),
     Example("replicaset-template", REPLICA_SET, put(REPLICA_SET, LIMIT, "200m")),
     Example("claim-template-gone", STATEFUL_SET, put(STATEFUL_SET, "spec.volumeClaimTemplates", ...)),
+    Example("postgres-claim-template", HA_POSTGRES, put(HA_POSTGRES, "spec.volumeClaimTemplates.0.spec.resources.requests.storage", "2Gi")),
     Example("claim-template", STATEFUL_SET, put(STATEFUL_SET, "spec.volumeClaimTemplates.0.spec.resources.requests.storage", "2Gi")),
     Example("claim-template", STATEFUL_SET, put(STATEFUL_SET, "spec.volumeClaimTemplates.1", {"metadata": {"name": "more"}, "spec": CLAIM})),
     Example("claims-deleted", STATEFUL_SET, DELETING),

@@ -40,7 +40,7 @@ def test_pods_are_replaced_if_and_only_if_the_review_says_so(options: dict[str, 
     assert (config.consequence is Consequence.RESTART) is restart
     if restart:
         (checksum,) = changed.pop("StatefulSet postgres").changes
-        assert (checksum.row, checksum.consequence) == ("restart-checksum", Consequence.RESTART)
+        assert (checksum.row, checksum.consequence) == ("postgres-template", Consequence.RESTART)
     assert "StatefulSet postgres" not in changed
 
 
@@ -60,7 +60,7 @@ def test_changed_queries_of_the_exporter_are_read_by_the_pods_that_the_checksum_
     monkeypatch.setattr(statefulset, "queries", monitoring.queries)
     changed = {changed.key.kind: changed for changed in review(old, examples.manifests(*manifests(spec()))).objects}
     assert [change.row for change in changed["ConfigMap"].changes] == ["read-by-new-pods"]
-    assert [change.row for change in changed["StatefulSet"].changes] == ["restart-checksum"]
+    assert [change.row for change in changed["StatefulSet"].changes] == ["postgres-template"]
 
 
 def test_a_larger_volume_is_refused():

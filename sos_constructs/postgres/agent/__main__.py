@@ -1,4 +1,4 @@
-"""``python3 -m agent render`` before Patroni starts, ``python3 -m agent run`` beside it."""
+"""``python3 -m agent render`` before Patroni starts, ``python3 -m agent run`` beside it, ``python3 -m agent leave FILE`` before it stops."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from types import FrameType
 
 from . import fast_watch
 from .certificates import Renewal
+from .farewell import leave
 from .files import Declared, DeclaredError
 from .guard import Guard, NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
@@ -27,6 +28,8 @@ from .psql import SqlError
 from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
 from .restarts import Restarts, Settled
+from .rolling import Rolling
+from .volume import reconcile_volume
 
 INTERVAL = 5.0
 """Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
@@ -47,6 +50,9 @@ STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_
 
 def main(arguments: list[str]) -> int:
     """Run one verb; returns the exit code."""
+    if arguments[:1] == ["leave"] and len(arguments) == 2:
+        leave(Kube(in_cluster_url(os.environ), (TOKEN_DIR / "namespace").read_text(), TOKEN_DIR), Path(arguments[1]))
+        return 0
     member = Member(
         pod=Pod(os.environ["POD_NAME"], os.environ["POD_NAMESPACE"], os.environ["POD_IP"]),
         config_dir=Path(os.environ["SOS_CONFIG_DIR"]),
@@ -68,7 +74,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["run"]:
         run(member, int(os.environ["SOS_AGENT_PORT"]))
         return 0
-    print("usage: python3 -m agent render|run", file=sys.stderr)
+    print("usage: python3 -m agent render|run|leave FILE", file=sys.stderr)
     return 2
 
 
@@ -90,6 +96,8 @@ def run(member: Member, port: int) -> None:
     runners.append(Runner("pooler", PoolerRole()))
     if member.tls:
         runners.insert(0, Runner("certificate", Renewal(metrics.certificate_ends), resync=INTERVAL))
+    runners.append(Runner("rolling", Rolling(connect), resync=INTERVAL))
+    runners.append(Runner("volume", partial(reconcile_volume, connect=connect)))
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:
@@ -116,7 +124,7 @@ def watch_cluster(member: Member, metrics: Metrics) -> None:
         try:
             declared = member.declared()
             guard = guard or new_guard(member, declared)
-            kube = Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
+            kube = connect(member)
             cluster = member.patroni(declared).cluster()
             guard.keep_label(kube, cluster)
             guard.keep_streaming(kube, cluster)
@@ -124,6 +132,11 @@ def watch_cluster(member: Member, metrics: Metrics) -> None:
         except Exception as error:  # noqa: BLE001  # see words()
             outcome.note(words(error), metrics)
         time.sleep(GUARD_INTERVAL)
+
+
+def connect(member: Member) -> Kube:
+    """The API server as this pod reaches it."""
+    return Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
 
 
 def new_guard(member: Member, declared: Declared) -> Guard:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from . import logins, scram
 from .files import Declared
-from .psql import Psql, identifier, literal
+from .psql import Psql, SqlError, identifier, literal
 
 _APPLIED = "sos_agent"
 """Schema in database ``postgres`` where the agent notes which SQL it ran."""
@@ -26,14 +27,25 @@ class Action:
     database: str = "postgres"
 
 
-def reconcile(declared: Declared, psql: Psql) -> list[str]:
-    """Make roles and databases as declared and return what was done; an empty list when nothing differed."""
-    done: list[str] = []
-    for step in (_roles, _databases, _contents):
+def reconcile(declared: Declared, psql: Psql) -> Iterator[str]:
+    """Make roles and databases as declared and tell each thing when it is done; nothing when nothing differed.
+
+    :raises SqlError: at the end, naming each database whose extensions or SQL failed; the others are done all the same.
+    """
+    for step in (_roles, _databases):
         for action in step(declared, psql):
             psql.query(action.sql, action.database)
-            done.append(action.description)
-    return done
+            yield action.description
+    failed = []
+    for database in declared.databases:
+        try:
+            for action in _contents(database, psql):
+                psql.query(action.sql, action.database)
+                yield action.description
+        except SqlError as error:  # noqa: PERF203  (a handful of databases, each with its own failure)
+            failed.append(f"database {database['name']}: {error}")
+    if failed:
+        raise SqlError("; ".join(failed))
 
 
 def stored_verifiers(psql: Psql) -> dict[str, str]:
@@ -43,10 +55,13 @@ def stored_verifiers(psql: Psql) -> dict[str, str]:
 
 def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
     verifiers = stored_verifiers(psql)
+    locked = {row[0] for row in psql.query("SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolcanlogin")}
     for role in declared.roles:
         name, want = role["name"], logins.wanted(declared, role)
         password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
-        if name not in verifiers:
+        if name in locked:
+            yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
+        elif name not in verifiers:
             yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
         elif name in want and not scram.matches(want[name], verifiers[name]):
             yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
@@ -83,30 +98,23 @@ def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
                 yield Action(f"let {reader} connect to database {name}", f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(reader)}")
 
 
-def _contents(declared: Declared, psql: Psql) -> Iterator[Action]:
-    for database in declared.databases:
-        wanted = database["extensions"]
-        if wanted:
-            there = {row[0] for row in psql.query("SELECT extname FROM pg_catalog.pg_extension", database["name"])}
-            for extension in wanted:
-                if extension not in there:
-                    yield Action(
-                        f"create extension {extension} in {database['name']}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", database["name"]
-                    )
-    with_sql = [d for d in declared.databases if d["sql"]]
-    applied = _applied(psql) if with_sql else {}
-    for database in with_sql:
-        digest = hashlib.sha256(database["sql"].encode()).hexdigest()
-        if applied.get(database["name"]) != digest:
-            sql = f"BEGIN;\nSET LOCAL ROLE {identifier(database['owner'])};\n{database['sql']}\n;COMMIT"
-            yield Action(f"run SQL {digest[:12]} in {database['name']}", sql, database["name"])
-            note = (
-                f"CREATE SCHEMA IF NOT EXISTS {_APPLIED};"
-                f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());"
-                f"INSERT INTO {_APPLIED}.applied (database, sha256) VALUES ({literal(database['name'])}, {literal(digest)})"
-                " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = now()"
-            )
-            yield Action(f"note SQL {digest[:12]} of {database['name']} as run", note)
+def _contents(database: dict[str, Any], psql: Psql) -> Iterator[Action]:
+    name, wanted = database["name"], database["extensions"]
+    there = {row[0] for row in psql.query("SELECT extname FROM pg_catalog.pg_extension", name)} if wanted else set()
+    for extension in wanted:
+        if extension not in there:
+            yield Action(f"create extension {extension} in {name}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", name)
+    digest = hashlib.sha256(database["sql"].encode()).hexdigest()
+    if database["sql"] and _applied(psql).get(name) != digest:
+        sql = f"BEGIN;\nSET LOCAL ROLE {identifier(database['owner'])};\n{database['sql']}\n;COMMIT"
+        yield Action(f"run SQL {digest[:12]} in {name}", sql, name)
+        note = (
+            f"CREATE SCHEMA IF NOT EXISTS {_APPLIED};"
+            f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());"
+            f"INSERT INTO {_APPLIED}.applied (database, sha256) VALUES ({literal(name)}, {literal(digest)})"
+            " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = now()"
+        )
+        yield Action(f"note SQL {digest[:12]} of {name} as run", note)
 
 
 def _applied(psql: Psql) -> dict[str, str]:

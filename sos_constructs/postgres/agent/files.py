@@ -28,6 +28,7 @@ class Declared:
         self.roles: list[dict[str, str]] = databases["roles"]
         self.databases: list[dict[str, Any]] = databases["databases"]
         self.pooler: dict[str, str] | None = databases.get("pooler")
+        self.storage: str = databases.get("storage", "")
 
     def _json(self, name: str) -> dict[str, Any]:
         try:

@@ -53,8 +53,26 @@ class Kube:
 
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         """Metadata of the pods that carry all the labels."""
+        return [item["metadata"] for item in self.pod_objects(labels)]
+
+    def pod_objects(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+        """The pods that carry all the labels, whole."""
         selector = urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))
-        return [item["metadata"] for item in self._call("GET", f"pods?labelSelector={selector}").get("items", [])]
+        found: list[dict[str, Any]] = self._call("GET", f"pods?labelSelector={selector}").get("items", [])
+        return found
+
+    def stateful_set(self, name: str) -> dict[str, Any]:
+        """One StatefulSet, read now."""
+        return self._call("GET", f"statefulsets/{name}")
+
+    def claim(self, name: str) -> dict[str, Any]:
+        """One PersistentVolumeClaim, read now."""
+        return self._call("GET", f"persistentvolumeclaims/{name}")
+
+    def enlarge(self, claim: str, size: str) -> None:
+        """Ask for a larger volume."""
+        change = {"spec": {"resources": {"requests": {"storage": size}}}}
+        self._call("PATCH", f"persistentvolumeclaims/{claim}", change, "application/merge-patch+json")
 
     def remove_label(self, pod: dict[str, Any], label: str) -> None:
         """Take a label from the pod as it was read; raises :class:`Conflict` when it has changed since."""
@@ -71,7 +89,7 @@ class Kube:
             token = (self.token_dir / "token").read_text()  # read each time: the kubelet renews it
             context = ssl.create_default_context(cafile=str(self.token_dir / "ca.crt")) if self.url.startswith("https:") else None
             request = urllib.request.Request(
-                f"{self.url}/api/v1/namespaces/{self.namespace}/{path}",
+                f"{self.url}/{_group(path)}/namespaces/{self.namespace}/{path}",
                 method=method,
                 data=None if body is None else json.dumps(body).encode(),
                 headers={"Authorization": f"Bearer {token}", "Content-Type": content},
@@ -84,3 +102,7 @@ class Kube:
             raise kind(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
         except (OSError, ValueError) as error:
             raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
+
+
+def _group(path: str) -> str:
+    return "apis/apps/v1" if path.startswith("statefulsets/") else "api/v1"

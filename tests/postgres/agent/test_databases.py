@@ -17,7 +17,7 @@ FIVE = ("auth", "users", "emergency", "medical", "devices")
 
 def reconcile(pod: Pod) -> list[str]:
     declared = pod.member.declared()
-    return databases.reconcile(declared, pod.member.psql(declared))
+    return list(databases.reconcile(declared, pod.member.psql(declared)))
 
 
 def test_nothing_to_do_changes_nothing(pod: Pod):
@@ -93,9 +93,30 @@ def test_sql_that_fails_is_not_noted_as_run(pod: Pod):
     declared[0] |= {"sql": "SELECT broken"}
     pod.set_config("databases.json", databases=declared)
     pod.psql.answer("SELECT broken", error='ERROR:  column "broken" does not exist\n')
-    with pytest.raises(SqlError, match=r'^ERROR:  column "broken" does not exist$'):
+    with pytest.raises(SqlError, match=r'^database auth: ERROR:  column "broken" does not exist$'):
         reconcile(pod)
     assert not any("applied (database" in sql for sql in pod.psql.asked())
+
+
+def test_the_failure_of_one_database_keeps_no_other_from_its_own(pod: Pod):
+    declared = pod.member.declared().databases
+    declared[0] |= {"sql": "SELECT broken"}
+    declared[1] |= {"extensions": ["missing"]}
+    declared[2] |= {"sql": "SELECT good"}
+    pod.set_config("databases.json", databases=declared)
+    pod.psql.answer("SELECT broken", error="ERROR:  this\n")
+    pod.psql.answer("CREATE EXTENSION", error="ERROR:  that\n")
+    with pytest.raises(SqlError, match=r"^database auth: ERROR:  this; database users: ERROR:  that$"):
+        reconcile(pod)
+    assert [sql for sql in pod.psql.changes() if "SELECT good" in sql]
+    assert [sql for sql in pod.psql.changes() if "('emergency', " in sql], "noted as run"
+
+
+def test_a_declared_role_that_may_no_longer_log_in_may_again(pod: Pod):
+    pod.psql.answer("WHERE NOT rolcanlogin", ("pg_monitor",), ("auth",), ("somebody",))
+    assert reconcile(pod) == ["let role auth log in again"]
+    (statement,) = pod.psql.changes()
+    assert re.fullmatch(r"""ALTER ROLE "auth" LOGIN PASSWORD '(SCRAM-SHA-256\$.+)'""", statement)
 
 
 def test_a_username_that_differs_stops_before_anything_is_changed(pod: Pod):

@@ -1,0 +1,51 @@
+"""Before a primary stops: let those that leave together with it leave the quorum first.
+
+Five members become three, and the primary and another voter go in the same moment. A successor needs the votes of all voters but as many
+as acknowledged each commit: with four voters and one acknowledgement all four, and one of them does not come back. Nothing would be
+lost and nobody could become primary until the members are five again; seen on a cluster. So the primary's container waits, before its
+SIGTERM, until Patroni has taken the others that go out of the quorum, which it does in one of its next rounds. Where nobody else goes,
+nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .kube_api import Kube, KubeError
+from .log import log
+
+LONGEST = 30.0
+"""Seconds after which it stops all the same: ten rounds of Patroni's loop at its default."""
+
+
+def leave(kube: Kube, patroni_file: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return when this member may stop."""
+    config = json.loads(patroni_file.read_text())
+    own, scope, labels = config["name"], config["scope"], config["kubernetes"]["labels"]
+    until, told = clock() + LONGEST, False
+    while clock() < until:
+        try:
+            waits_for = leaving_voters(kube, own, scope, labels)
+        except KubeError as error:
+            log("warning", "farewell", str(error))
+            return
+        if not waits_for:
+            return
+        if not told:
+            log("info", "farewell", "waiting until those that go too have left the quorum", members=waits_for)
+            told = True
+        sleep(0.5)
+    log("warning", "farewell", "not waiting any longer")
+
+
+def leaving_voters(kube: Kube, own: str, scope: str, labels: dict[str, str]) -> list[str]:
+    """Voters that are going or gone while others stay; empty where this member does not hold the lock."""
+    if kube.annotations(f"{scope}-leader").get("leader") != own:
+        return []
+    listed = kube.annotations(f"{scope}-sync").get("sync_standby") or ""
+    voters = {name for name in listed.split(",") if name}
+    staying = {pod["name"] for pod in kube.pods(labels) if "deletionTimestamp" not in pod} - {own}
+    return sorted(voters - staying) if staying else []

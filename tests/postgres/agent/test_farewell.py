@@ -1,0 +1,91 @@
+"""What a primary waits for before it stops, against a made-up API server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sos_constructs.postgres.agent.farewell import LONGEST, leave
+from sos_constructs.postgres.agent.kube_api import KubeError
+
+import pytest
+
+
+class Api:
+    """The lock, the voters, and who is being terminated; `after` says what Patroni does in its next round."""
+
+    def __init__(self, leader: str, voters: str, **pods: str) -> None:
+        self.leader, self.voters, self.states = leader, voters, {name.replace("_", "-"): state for name, state in pods.items()}
+        self.rounds, self.after = 0, dict[int, str]()
+
+    def annotations(self, config_map: str) -> dict[str, str]:
+        if config_map == "pg-leader":
+            return {"leader": self.leader}
+        assert config_map == "pg-sync"
+        self.rounds += 1
+        self.voters = self.after.get(self.rounds, self.voters)
+        return {"leader": self.leader, "sync_standby": self.voters}
+
+    def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+        assert labels == {"app": "pg"}
+        return [{"name": name, **({"deletionTimestamp": "now"} if state == "going" else {})} for name, state in self.states.items()]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "patroni.yml"
+    path.write_text(json.dumps({"name": "pg-4", "scope": "pg", "kubernetes": {"labels": {"app": "pg"}}}))
+    return path
+
+
+def waited(api: Any, file: Path) -> float:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    leave(api, file, clock=lambda: now[0], sleep=sleep)
+    return now[0]
+
+
+STAY = {"pg_0": "stays", "pg_1": "stays", "pg_2": "stays"}
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        Api("pg-0", "pg-1,pg-2,pg-3,pg-4", **STAY, pg_3="going", pg_4="going"),
+        Api("pg-4", "pg-0,pg-1,pg-2,pg-3", **STAY, pg_3="stays", pg_4="going"),
+        Api("pg-4", "pg-0,pg-1", pg_0="going", pg_1="going", pg_4="going"),
+        Api("pg-4", "", **STAY, pg_3="going", pg_4="going"),
+    ],
+    ids=["a standby", "the only one to go", "everybody goes", "no synchronous mode"],
+)
+def test_who_may_go_at_once(api: Api, file: Path):
+    assert waited(api, file) == 0
+
+
+def test_a_primary_waits_until_those_that_go_too_have_left_the_quorum(file: Path, capsys: pytest.CaptureFixture[str]):
+    api = Api("pg-4", "pg-0,pg-1,pg-2,pg-3", **STAY, pg_3="going", pg_4="going")
+    api.after = {7: "pg-0,pg-1,pg-2"}
+    assert waited(api, file) == 3.0
+    assert [json.loads(line)["members"] for line in capsys.readouterr().out.splitlines()] == [["pg-3"]]
+
+
+def test_a_voter_without_a_pod_is_waited_for_too(file: Path):
+    api = Api("pg-4", "pg-0,pg-1,pg-2,pg-3", **STAY, pg_4="going")
+    api.after = {2: "pg-0,pg-1,pg-2"}
+    assert waited(api, file) == 0.5
+
+
+def test_it_does_not_wait_for_ever(file: Path):
+    assert waited(Api("pg-4", "pg-0,pg-3", pg_0="stays", pg_3="going", pg_4="going"), file) == LONGEST
+
+
+def test_without_the_api_server_it_goes(file: Path):
+    class Down(Api):
+        def annotations(self, config_map: str) -> dict[str, str]:
+            raise KubeError("away")
+
+    assert waited(Down("pg-4", ""), file) == 0
