@@ -28,7 +28,6 @@ MINIMAL: dict[str, Any] = {
     "instances": 1,
     "databases": (),
     "storage": "1Gi",
-    "storage_template": "20Gi",
     "image": OFFICIAL,
     "resources": Resources(cpu_request="100m", cpu_limit="500m", memory_request="256Mi", memory_limit="512Mi"),
     "shared_memory": "64Mi",
