@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -113,29 +114,50 @@ def cluster(rounds: int, only: str) -> str:
     installation.wait_healthy()
     chosen = [fault for fault in faults.ALL if re.search(only, fault.name) and (tool or not fault.breaks_node)]
     rows = [
-        "| fault | rounds | write gap min | median | max | fresh connections fail until (median) | acknowledged | lost |",
-        "|---|---|---|---|---|---|---|---|",
+        "| fault | rounds | write gap min | median | p95 | max | fresh connections fail until (worst) | all stream again (worst) | acknowledged | lost |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for fault in chosen:
-        gaps, until, acknowledged, lost = [], [], 0, 0
+        gaps, until, streaming, acknowledged, lost = [], [], [], 0, 0
         for number in range(rounds):
             outcome = faults.drill(installation, fault, tool)
             print(f"{number + 1}/{rounds} {outcome.line(fault.name)}", flush=True)
             gaps.append(outcome.summary["write_gap"])
-            until.append(outcome.summary["fresh"]["last"] or 0.0)
+            until.append(outcome.summary["fresh"]["last"])
+            streaming.append(outcome.streaming_after or 0.0)
             acknowledged += outcome.summary["rows"]
             lost += outcome.lost
-        shown = " | ".join(f"{value:.2f} s" for value in (min(gaps), statistics.median(gaps), max(gaps)))
-        rows.append(f"| {fault.name} | {rounds} | {shown} | {statistics.median(until):+.1f} s | {acknowledged:,} | {lost} |")
+        shown = " | ".join(f"{value:.2f} s" for value in (min(gaps), statistics.median(gaps), percentile(gaps, 0.95), max(gaps)))
+        failed = [value for value in until if value is not None]
+        worst = f"{max(failed):+.1f} s" if failed else "none failed"
+        rows.append(f"| {fault.name} | {rounds} | {shown} | {worst} | {max(streaming):.0f} s | {acknowledged:,} | {lost} |")
     version = json.loads(kube.kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
     skipped = f" Nodes were not broken: {found}." if isinstance(found, str) else ""
     if ours:
         deploy.remove(chart.NAMESPACE, tool)
     note = (
         f"Kubernetes {version}, {installation.instances} members, 4 writers with a 3 s time-out through `postgres-service`, a fresh connection every 0.25 s. "
-        "A gap is the longest time without an acknowledged row; fresh connections: the last failure, relative to the first row after the gap."
+        "A gap is the longest time without an acknowledged row; fresh connections: the last failure, relative to the first row after the gap; "
+        "all stream again: from the end of the fault (node booted, cable plugged in, pod thawed) on. Rows may be of several runs."
     )
-    return "\n".join([*rows, "", note + skipped])
+    return "\n".join([*kept_rows(rows), "", note + skipped])
+
+
+def percentile(values: list[float], part: float) -> float:
+    """By nearest rank: a value that was measured."""
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
+
+
+def kept_rows(rows: list[str]) -> list[str]:
+    """The new rows, and those of the page for other faults: a run of some faults does not throw away what another run measured."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found = re.search(r"<!-- cluster -->.*<!-- /cluster -->", page, re.DOTALL)
+    header, rule, *measured = rows
+    if not found or header not in found[0]:
+        return rows
+    names = {row.split(" | ")[0] for row in measured}
+    before = [line for line in found[0].splitlines() if line.startswith("| ") and line != header and line.split(" | ")[0] not in names]
+    return [header, rule, *before, *measured]
 
 
 def publish(section: str, command: str, text: str) -> None:

@@ -18,7 +18,7 @@ def dynamic(spec: Spec) -> dict[str, Any]:
     """Patroni's cluster-wide configuration. Patroni applies it once, at bootstrap; afterwards the agent keeps these keys as they are here."""
     return spec.timing.seconds() | {
         "failsafe_mode": True,  # with the API server away the primary stays as long as it reaches every member
-        "maximum_lag_on_failover": 1024 * 1024,  # bytes; only asynchronous members can lag, and they are not promoted in quorum mode
+        "maximum_lag_on_failover": maximum_lag(spec),
         "postgresql": {
             "parameters": shared_settings(spec),
             "use_pg_rewind": True,  # a crashed primary comes back as a standby without a new copy
@@ -29,6 +29,15 @@ def dynamic(spec: Spec) -> dict[str, Any]:
         "synchronous_mode_strict": spec.synchronous_mode_strict,
         "synchronous_node_count": 1,
     }
+
+
+def maximum_lag(spec: Spec) -> int:
+    """Bytes that a standby may be behind the primary's last word and still be promoted.
+
+    In strict mode a primary that nobody hears writes on without acknowledging anything; what it has more than the standbys is nobody's
+    promise, and must not keep them from taking over. Who has every acknowledged commit is decided by the quorum, not by this.
+    """
+    return 1024**4 if spec.synchronous_mode_strict else 1024**2
 
 
 def local(spec: Spec) -> dict[str, Any]:

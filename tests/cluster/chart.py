@@ -67,11 +67,20 @@ def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str,
 
 
 def ledger(
-    name: str, namespace: str, image: ImageProfile, *, writers: int = 4, database: str = LEDGER_DATABASE, pooled: bool = False, plain: bool = False
+    name: str,
+    namespace: str,
+    image: ImageProfile,
+    *,
+    writers: int = 4,
+    database: str = LEDGER_DATABASE,
+    pooled: bool = False,
+    plain: bool = False,
+    node: str | None = None,
 ) -> list[dict[str, Any]]:
     """The pod that writes and keeps books, and the ConfigMap with its script.
 
     :param plain: a client that was told nothing of TLS: libpq then takes what the server has.
+    :param node: where it runs; default: where the scheduler puts it.
     """
     chart, db = _client_chart(namespace, image, **({"tls": None} if plain else {}), **({"pooler": Pooler()} if pooled else {}))
     handle = db.database(database)
@@ -94,7 +103,10 @@ def ledger(
         container["volumeMounts"].append(db.ca.mount())
         volumes.append(db.ca.volume())
     emit(chart, script)
-    emit(chart, _pod(name, namespace, image, LEDGER_LABELS, [container], *volumes))
+    pod = _pod(name, namespace, image, LEDGER_LABELS, [container], *volumes)
+    if node is not None:
+        pod["spec"]["nodeName"] = node
+    emit(chart, pod)
     return _synth_last(chart, 2)
 
 

@@ -27,6 +27,13 @@ class Outcome:
     """Rows that were acknowledged and are not there. Must be 0."""
     extra: int
     """Rows that are there and were never acknowledged: allowed, since a connection can break between commit and answer."""
+    streaming_after: float | None = None
+    """Seconds from the end of the fault until every member streamed again."""
+
+    @property
+    def late(self) -> int:
+        """Fresh connections that began after the first acknowledged row that ended the longest gap, and failed all the same. Must be 0."""
+        return int(self.summary["fresh"]["late"])
 
     @property
     def servers(self) -> list[str]:
@@ -42,6 +49,7 @@ class Outcome:
         return (
             f"{what}: write gap {gaps} s, {self.summary['rows']} rows acknowledged, {self.lost} lost, {self.extra} extra, "
             f"{len(self.servers)} server(s), fresh connections {fresh['failed']} of {fresh['tried']} failed{when}"
+            + (f", all streaming after {self.streaming_after:.0f} s" if self.streaming_after is not None else "")
         )
 
 
@@ -49,12 +57,21 @@ class Ledger:
     """One run of the client in a pod of its own."""
 
     def __init__(
-        self, installation: Installation, name: str, *, writers: int = 4, database: str = chart.LEDGER_DATABASE, pooled: bool = False, plain: bool = False
+        self,
+        installation: Installation,
+        name: str,
+        *,
+        writers: int = 4,
+        database: str = chart.LEDGER_DATABASE,
+        pooled: bool = False,
+        plain: bool = False,
+        node: str | None = None,
     ) -> None:
         stale = ("delete", "pods,configmaps", "-n", installation.namespace, "-l", chart.LEDGER_SELECTOR, "--now", "--wait=false")
         kube.kubectl(*stale)  # of a run that failed: it would go on writing
         self.installation, self.name, self.database = installation, f"ledger-{name}-{int(time.time())}", database
-        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, writers=writers, database=database, pooled=pooled, plain=plain))
+        options: dict[str, Any] = {"writers": writers, "database": database, "pooled": pooled, "plain": plain, "node": node}
+        kube.apply(chart.ledger(self.name, installation.namespace, installation.image, **options))
         self.wait("has written", lambda status: status["rows"] >= 20 and status["fresh"] > 1)
 
     @property

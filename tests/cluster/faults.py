@@ -38,6 +38,12 @@ class Fault:
     strike: Callable[[Installation, str, Any], Heal]
     breaks_node: bool = False
     """Only where a breakable cluster is known."""
+    client_beside: bool = False
+    """Have the client on the primary's node: on any other it would be cut from the primary with the standbys."""
+
+
+STREAMING_SECONDS = 60.0
+"""Goal: after the end of any fault, all members stream again within this, without a human."""
 
 
 def _nothing() -> None:
@@ -102,6 +108,25 @@ def _freeze_api(installation: Installation, primary: str, tool: Breakable) -> He
     return lambda: frozen.wait(timeout=120)
 
 
+def _freeze_pod(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    pod = f"{installation.namespace}/{primary}"
+    tool.do("freeze", pod)
+    return lambda: tool.do("thaw", pod)
+
+
+def _freeze_node(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    node = installation.node_of(primary)
+    tool.do("freeze", node)
+    return lambda: tool.do("thaw", node)
+
+
+def _isolate(installation: Installation, primary: str, tool: Breakable) -> Heal:
+    node = installation.node_of(primary)
+    for other in sorted({installation.node_of(pod) for pod in installation.pod_names} - {node}):
+        tool.do("part", node, other)
+    return lambda: tool.do("mend")
+
+
 DELETE = Fault(name="primary deleted", strike=_delete)
 KILL = Fault(name="every postgres process of the primary killed", strike=_kill)
 FORCE_DELETE = Fault(name="primary force-deleted", strike=_force_delete)
@@ -110,15 +135,19 @@ CRASH = Fault(name="primary's node crashed", strike=_crash, breaks_node=True)
 CUT = Fault(name="primary's node cut from the network", strike=_cut, breaks_node=True)
 FREEZE_API = Fault(name="API server frozen for 60 s", strike=_freeze_api, breaks_node=True)
 CRASH_REPLICA = Fault(name="a replica's node crashed", strike=_crash_replica, breaks_node=True)
+FREEZE_POD = Fault(name="primary's pod frozen", strike=_freeze_pod, breaks_node=True)
+FREEZE_NODE = Fault(name="primary's node frozen", strike=_freeze_node, breaks_node=True)
+LONELY = Fault(name="primary's node cut from both standbys, not from the API server", strike=_isolate, breaks_node=True, client_beside=True)
 
-ALL = (DELETE, KILL, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA)
+ALL = (DELETE, KILL, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA, FREEZE_POD, FREEZE_NODE, LONELY)
 
 
 def drill(installation: Installation, fault: Fault, tool: Breakable | None = None, *, pooled: bool = False) -> Outcome:
     """Let it happen to the primary while a client writes; end with all members streaming again and every member's table compared."""
     primary = installation.wait_healthy()
-    ledger = Ledger(installation, fault.name.split()[-1].strip("'"), pooled=pooled)
-    if fault.breaks_node:
+    beside = installation.node_of(primary) if fault.client_beside else None
+    ledger = Ledger(installation, fault.name.split()[-1].strip("'").lower(), pooled=pooled, node=beside)
+    if fault.breaks_node and not beside:
         assert ledger.node != installation.node_of(primary), "the client shares the primary's node; is there a second schedulable one?"
     time.sleep(2)
     heal = fault.strike(installation, primary, tool)
@@ -129,9 +158,11 @@ def drill(installation: Installation, fault: Fault, tool: Breakable | None = Non
         ledger.wait_writing()
     finally:
         heal()
+    over = time.monotonic()
     installation.wait_healthy(600)
+    streaming_after = time.monotonic() - over
     ledger.wait_writing()
-    outcome = ledger.stop()
+    outcome = attrs.evolve(ledger.stop(), streaming_after=streaming_after)
     for pod in installation.pod_names:
         kube.poll(f"every acknowledged row on {pod}", lambda pod=pod: compare(outcome.summary, ledger.table(pod)).lost == 0, 60)  # type: ignore[misc]
     return outcome

@@ -45,6 +45,7 @@ def healthy() -> Series:
         }
         found |= {(name, pod, ""): value for name, value in values.items()}
         found |= {("sos_agent_reconcile_success", pod, f'step="{step}"'): one for step in ("databases", "settings")}
+        found |= {("sos_agent_last_action_timestamp_seconds", pod, f'action="{action}"'): zero for action in ("hand_over", "reinitialize", "restart")}
         found |= {("sos_agent_last_success_timestamp_seconds", pod, 'step="databases"'): now if primary else zero}
         found |= {("sos_pg_slot_retained_bytes", pod, 'slot_name="postgres_9"'): zero, ("sos_pg_slot_wal_lost", pod, 'slot_name="postgres_9"'): zero}
         of_databases = (
@@ -126,6 +127,7 @@ CASES = (
     Case(alerts="AgentFailing", series=one("sos_agent_reconcile_success", "0x99", labels=STEP), quiet=9, fires=10),
     Case(alerts="AgentStuck", series=one("sos_agent_last_success_timestamp_seconds", "0x99"), quiet=20, fires=21),
     Case(alerts="AgentDown", series=agent_gone("postgres-1"), quiet=9, fires=10),
+    Case(alerts="AgentActed", series=one("sos_agent_last_action_timestamp_seconds", "0x4 300x99", labels='action="reinitialize"'), quiet=4, fires=5),
     Case(alerts="ReplicaNotStreaming", series=one("patroni_postgres_streaming", "1x4 0x99"), quiet=14, fires=15),
     Case(alerts="ReplicaNotStreaming", series=one("patroni_postgres_streaming", None), quiet=9, fires=10),
     Case(alerts="SyncStandbyMissing", series=one("sos_pg_sync_standbys", "1x4 0x99", "postgres-0"), quiet=6, fires=7),

@@ -26,7 +26,7 @@ from tests.postgres.promtool import Promtool
 FOREIGN_SERIES = {
     *("patroni_primary", "patroni_standby_leader", "patroni_replica", "patroni_postgres_running", "patroni_postgres_streaming", "patroni_postgres_timeline"),
     *("patroni_is_paused", "patroni_dcs_last_seen", "patroni_failsafe_mode_is_active", "patroni_pending_restart"),
-    *("sos_agent_reconcile_success", "sos_agent_last_success_timestamp_seconds"),
+    *("sos_agent_reconcile_success", "sos_agent_last_success_timestamp_seconds", "sos_agent_last_action_timestamp_seconds"),
     *("pg_up", "pg_exporter_last_scrape_error", "pg_exporter_user_queries_load_error", "pg_stat_database_deadlocks", "pg_stat_archiver_last_archive_age"),
     *("pg_stat_bgwriter_checkpoints_req_total", "pg_stat_bgwriter_checkpoints_timed_total"),
     *("kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"),

@@ -40,6 +40,10 @@ def test_what_all_members_agree_on():
     assert dynamic["postgresql"].items() >= {"use_pg_rewind": True, "use_slots": True}.items()
 
 
+def test_in_strict_mode_what_was_never_acknowledged_keeps_nobody_from_taking_over():
+    assert patroni.dynamic(spec(synchronous_mode_strict=True))["maximum_lag_on_failover"] > 1024**3
+
+
 def test_the_order_is_patronis_rule():
     """``loop_wait + 2 * retry_timeout <= ttl``, or Patroni changes the values by itself."""
     dynamic = patroni.dynamic(spec())

@@ -15,11 +15,13 @@ from pathlib import Path
 from types import FrameType
 
 from . import fast_watch
+from .actions import Actions
 from .certificates import Renewal
 from .farewell import leave
-from .files import Declared, DeclaredError
-from .guard import Guard, NotStreaming
+from .files import DeclaredError
+from .guard import NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
+from .lock_watch import LockWatch
 from .log import log
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
@@ -30,6 +32,7 @@ from .render import Pod
 from .restarts import Restarts, Settled
 from .rolling import Rolling
 from .volume import reconcile_volume
+from .watches import Watches, new_guard
 
 INTERVAL = 5.0
 """Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
@@ -85,9 +88,11 @@ def run(member: Member, port: int) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    metrics = Metrics()
+    actions = Actions(member.state_dir / "actions.json")
+    metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
-    threading.Thread(target=watch_cluster, args=(member, metrics), daemon=True).start()
+    for watching in (watch_cluster, watch_lock):
+        threading.Thread(target=watching, args=(member, metrics, actions), daemon=True).start()
     threading.Thread(target=fast_watch.watch_leader, args=(member, metrics, TOKEN_DIR), daemon=True).start()
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
@@ -116,18 +121,15 @@ def run(member: Member, port: int) -> None:
             os.execv(sys.executable, [sys.executable, "-m", "agent", "run"])
 
 
-def watch_cluster(member: Member, metrics: Metrics) -> None:
+def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
     """The guard's rounds, in a thread of their own: a slow query of the other steps must not hold them up."""
     outcome = Runner("guard", lambda _member, _status: None)
-    guard: Guard | None = None
+    watches: Watches | None = None
     while True:
         try:
             declared = member.declared()
-            guard = guard or new_guard(member, declared)
-            kube = connect(member)
-            cluster = member.patroni(declared).cluster()
-            guard.keep_label(kube, cluster)
-            guard.keep_streaming(kube, cluster)
+            watches = watches or Watches(member, declared, actions)
+            watches.round(connect(member), member.patroni(declared).cluster())
             outcome.note("", metrics)
         except Exception as error:  # noqa: BLE001  # see words()
             outcome.note(words(error), metrics)
@@ -139,17 +141,20 @@ def connect(member: Member) -> Kube:
     return Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
 
 
-def new_guard(member: Member, declared: Declared) -> Guard:
-    """A guard for this pod; what it looks at stands in Patroni's own configuration."""
-    kubernetes = declared.patroni["kubernetes"]
-    scope = declared.patroni["scope"]
-    return Guard(
-        pod=member.pod.name,
-        leader_object=f"{scope}-leader",
-        role_label=kubernetes["role_label"],
-        selector={**kubernetes["labels"], kubernetes["scope_label"]: scope},
-        notes_file=member.state_dir / "guard.json",
-    )
+def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
+    """The lock's changes as the API server tells them, in a thread of its own: a label in the wrong place costs clients every moment."""
+    outcome = Runner("lock", lambda _member, _status: None)
+    watch: LockWatch | None = None
+    while True:
+        try:
+            if watch is None:
+                guard = new_guard(member, member.declared(), actions)
+                watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels)
+            watch.round(connect(member))
+            outcome.note("", metrics)
+        except Exception as error:  # noqa: BLE001, PERF203  # see words(); a round lasts for seconds
+            outcome.note(words(error), metrics)
+            time.sleep(GUARD_INTERVAL)
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,18 @@
 * The label of a dead primary stays on its pod until Kubernetes notices the node, so the Service keeps a corpse. The new primary takes it
   away. (A living owner's own Patroni would set it again.)
 * A former primary may come back running but never streaming, and nothing repairs it. After a while it has its own pod restarted, which runs
-  pg_rewind. The disruption budget lets one member at a time do so. If that does not help, a human decides: the agent throws no data away.
+  pg_rewind. The disruption budget lets one member at a time do so. If that does not help: the module reinit.
 """
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from .files import write_whole
+from .actions import Actions
 from .kube_api import Conflict, Kube
 from .log import log
 
@@ -28,8 +26,12 @@ SETTLED = 120.0
 """Seconds after a change of leader during which the label is looked at every second; later, every ten."""
 
 
+BROKEN = frozenset({"crashed", "running", "start failed"})
+"""States of a standby that does not stream and does nothing about it. A base backup, pg_rewind or a start say so; replay is looked at."""
+
+
 class NotStreaming(Exception):
-    """A standby that only a human can bring back."""
+    """A standby that a restart does not bring back."""
 
 
 @dataclass
@@ -40,20 +42,19 @@ class Guard:
     leader_object: str
     role_label: str
     selector: dict[str, str]
-    notes_file: Path
+    actions: Actions
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     reachable: Callable[[str, int], bool] = field(default_factory=lambda: reachable)
+    replayed: Callable[[], int] = lambda: 0
+    """How far this server has replayed: one that gets on is busy, not broken."""
     _leading_since: float | None = None
     _labels_due: float = 0.0
     _alone_since: float | None = None
+    _replayed: int = 0
 
     def keep_label(self, kube: Kube, cluster: dict[str, Any]) -> None:
-        """As the holder of the lock: no other pod is labelled primary.
-
-        The pods are read before the lock. A pod that became primary after that has changed, and the patch is refused; a pod that the lock
-        names is never touched. The other order once took the label from the new primary.
-        """
+        """As the holder of the lock: no other pod is labelled primary."""
         if not any(m["name"] == self.pod and m.get("role") == "leader" and m.get("state") == "running" for m in cluster.get("members", [])):
             self._leading_since = None
             return
@@ -63,6 +64,14 @@ class Guard:
         if now < self._labels_due:
             return
         self._labels_due = now + (1.0 if now - self._leading_since < SETTLED else 10.0)
+        self.take_labels(kube)
+
+    def take_labels(self, kube: Kube) -> None:
+        """Take the label primary from every other pod, if the lock is this member's.
+
+        The pods are read before the lock. A pod that became primary after that has changed, and the patch is refused; a pod that the lock
+        names is never touched. The other order once took the label from the new primary.
+        """
         others = [pod for pod in kube.pods(self.selector | {self.role_label: "primary"}) if pod["name"] != self.pod]
         if not others or kube.annotations(self.leader_object).get("leader") != self.pod:
             return
@@ -81,27 +90,25 @@ class Guard:
         members = {m["name"]: m for m in cluster.get("members", [])}
         mine = members.get(self.pod, {})
         leader = next((m for m in members.values() if m.get("role") == "leader" and m.get("state") == "running"), None)
-        if mine.get("role") == "leader" or mine.get("state") != "running" or leader is None or cluster.get("pause"):
+        if mine.get("role") == "leader" or mine.get("state") not in BROKEN or leader is None or cluster.get("pause"):
             self._alone_since = None
             return
         now = self.clock()
-        if self._alone_since is None:
+        before, self._replayed = self._replayed, self.replayed()
+        if self._alone_since is None or self._replayed != before:
             self._alone_since = now
-        alone = now - self._alone_since
-        if alone < NOT_STREAMING or not self.reachable(str(leader["host"]), int(leader["port"])):
+        if not self.reachable(str(leader["host"]), int(leader["port"])):
+            self._alone_since = None  # a cut that ends leaves it time to find its stream again
             return
-        if self.wall() - self._restarted() < RESTART_EVERY:
-            raise NotStreaming("this standby does not stream, and a restart of its pod did not help; see patronictl list, patronictl reinit")
+        alone = now - self._alone_since
+        if alone < NOT_STREAMING:
+            return
+        if self.wall() - self.actions.last("restart") < RESTART_EVERY:
+            raise NotStreaming("this standby does not stream, and a restart of its pod did not help")
         kube.evict(self.pod)
-        write_whole(self.notes_file, json.dumps({"restarted": self.wall()}))
+        self.actions.note("restart", self.wall())
         log("warning", "guard", "not streaming: restarting this pod", seconds=round(alone))
         self._alone_since = now
-
-    def _restarted(self) -> float:
-        try:
-            return float(json.loads(self.notes_file.read_text())["restarted"])
-        except (OSError, ValueError, KeyError):
-            return 0.0
 
 
 def reachable(host: str, port: int) -> bool:

@@ -7,7 +7,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,23 @@ class Kube:
         change = {"metadata": {"annotations": dict(annotations), "resourceVersion": version}}
         self._call("PATCH", path, change, "application/merge-patch+json")
 
+    def watch_annotations(self, config_map: str, seconds: float) -> Iterator[dict[str, str]]:
+        """Annotations of a ConfigMap: now, and after each change, until the API server ends the watch after so many seconds."""
+        # From what the server has in memory: a watch from "now" first asks etcd, and a busy server answered it with 504.
+        path = f"configmaps?watch=1&resourceVersion=0&timeoutSeconds={seconds:.0f}&fieldSelector=metadata.name%3D{config_map}"
+        try:
+            with urllib.request.urlopen(self._request("GET", path), timeout=seconds + self.timeout, context=self._context()) as answer:
+                for line in answer:
+                    event = json.loads(line)
+                    if event["type"] in ("ADDED", "MODIFIED"):
+                        yield event["object"]["metadata"].get("annotations", {})
+                    elif event["type"] == "ERROR":
+                        raise KubeError(f"watch {config_map}: {event['object'].get('code')}")
+        except urllib.error.HTTPError as error:
+            raise KubeError(f"watch {config_map}: HTTP {error.code}") from None
+        except (OSError, ValueError) as error:
+            raise KubeError(f"watch {config_map}: {type(error).__name__}") from None
+
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         """Metadata of the pods that carry all the labels."""
         return [item["metadata"] for item in self.pod_objects(labels)]
@@ -79,6 +96,10 @@ class Kube:
         change = {"metadata": {"labels": {label: None}, "resourceVersion": pod["resourceVersion"]}}
         self._call("PATCH", f"pods/{pod['name']}", change, "application/merge-patch+json")
 
+    def annotate_pod(self, pod: str, annotations: dict[str, str | None]) -> None:
+        """Set annotations of a pod, or remove those whose value is None."""
+        self._call("PATCH", f"pods/{pod}", {"metadata": {"annotations": annotations}}, "application/merge-patch+json")
+
     def evict(self, pod: str) -> None:
         """Have the pod restarted, if its disruption budget allows it now; raises :class:`Conflict` if not."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
@@ -86,15 +107,7 @@ class Kube:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None, content: str = "application/json") -> dict[str, Any]:
         try:
-            token = (self.token_dir / "token").read_text()  # read each time: the kubelet renews it
-            context = ssl.create_default_context(cafile=str(self.token_dir / "ca.crt")) if self.url.startswith("https:") else None
-            request = urllib.request.Request(
-                f"{self.url}/{_group(path)}/namespaces/{self.namespace}/{path}",
-                method=method,
-                data=None if body is None else json.dumps(body).encode(),
-                headers={"Authorization": f"Bearer {token}", "Content-Type": content},
-            )
-            with urllib.request.urlopen(request, timeout=self.timeout, context=context) as answer:
+            with urllib.request.urlopen(self._request(method, path, body, content), timeout=self.timeout, context=self._context()) as answer:
                 value: dict[str, Any] = json.loads(answer.read())
                 return value
         except urllib.error.HTTPError as error:
@@ -102,6 +115,18 @@ class Kube:
             raise kind(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
         except (OSError, ValueError) as error:
             raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None, content: str = "application/json") -> urllib.request.Request:
+        token = (self.token_dir / "token").read_text()  # read each time: the kubelet renews it
+        return urllib.request.Request(
+            f"{self.url}/{_group(path)}/namespaces/{self.namespace}/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": content},
+        )
+
+    def _context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=str(self.token_dir / "ca.crt")) if self.url.startswith("https:") else None
 
 
 def _group(path: str) -> str:

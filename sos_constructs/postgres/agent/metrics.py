@@ -7,6 +7,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
@@ -14,9 +15,10 @@ from .log import log
 
 
 class Metrics:
-    """Outcome of every step, and when the loop last went round."""
+    """Outcome of every step, when the loop last went round, and what ``more`` adds in the same format."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Callable[[], str] = lambda: "") -> None:
+        self._more = more
         self._lock = threading.Lock()
         self._success: dict[str, int] = {}
         self._last: dict[str, float] = {}
@@ -68,7 +70,7 @@ class Metrics:
         if self._certificate_ends is not None:
             name = "sos_agent_certificate_expiry_timestamp_seconds"
             lines += [f"# HELP {name} When the certificate that this member serves ends.", f"# TYPE {name} gauge", f"{name} {self._certificate_ends:.0f}"]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self._more()
 
 
 class Server(ThreadingHTTPServer):

@@ -58,6 +58,15 @@ class Patroni:
         found = self.cluster().get("members")
         return found if isinstance(found, list) else []
 
+    def replayed(self) -> int:
+        """How far a standby has replayed the log; 0 when nobody answers."""
+        location = (self._call("GET", "/patroni").get("xlog") or {}).get("replayed_location")
+        return location if isinstance(location, int) else 0
+
+    def reinitialize(self) -> None:
+        """Throw this member's data away and copy them anew from the leader. Patroni refuses on the leader itself."""
+        self._call("POST", "/reinitialize", {})
+
     def dynamic_config(self) -> dict[str, Any]:
         """The configuration in Patroni's store."""
         return self._call("GET", "/config")

@@ -40,4 +40,22 @@ AGENT = (
         look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
         act="Restarting again and again: the log with --previous, its memory limit. Running: the NetworkPolicy and port 8009.",
     ),
+    Alert(
+        name="AgentActed",
+        # A time and not a count: the pod that was restarted is another series.
+        expr="time() - (sos_agent_last_action_timestamp_seconds{$cluster} > 0) < 3600",
+        lasting="0m",
+        severity="warning",
+        summary="The agent in {{ $labels.pod }} did to its member within the last hour: {{ $labels.action }}",
+        description=(
+            "restart: a standby did not stream and had its pod restarted. reinitialize: that did not help, and it was copied anew from its leader. "
+            "hand_over: a primary in strict mode that no standby heard gave its lock away. It mended itself; the cause may come again."
+        ),
+        look=("patronictl list", _LOG, "kubectl -n sos-app logs postgres-0 -c postgres --tail=50"),
+        act=(
+            "Why did it lose its stream? Log that the primary no longer had: max_slot_wal_keep_size, a standby that was away for long. Diverged after a "
+            "failover: nothing to do. hand_over: the network between the nodes. Each is limited (restart: 10 minutes, hand_over: 10 minutes, reinitialize: "
+            "1 hour); when that is used up, AgentFailing fires with the reason."
+        ),
+    ),
 )

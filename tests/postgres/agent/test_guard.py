@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sos_constructs.postgres.agent.actions import Actions
 from sos_constructs.postgres.agent.guard import NOT_STREAMING, RESTART_EVERY, SETTLED, Guard, NotStreaming
 from sos_constructs.postgres.agent.kube_api import Conflict
 
@@ -66,7 +67,7 @@ def make(tmp_path: Path, clock: Clock):
             leader_object="pg-leader",
             role_label="role",
             selector={"app": "pg"},
-            notes_file=tmp_path / "guard.json",
+            actions=Actions(tmp_path / "actions.json"),
             clock=clock,
             wall=clock,
             reachable=lambda host, port: reachable,
@@ -212,5 +213,31 @@ def test_while_another_member_is_down_the_budget_refuses_and_nothing_is_noted(ma
     watch(guard, kube, FOLLOWING, clock, 2 * NOT_STREAMING)
     assert kube.evicted == []
     kube.refuse = None
+    watch(guard, kube, FOLLOWING, clock, 2)
+    assert kube.evicted == ["pg-0"]
+
+
+def test_a_member_that_cannot_start_is_restarted_too(make, clock: Clock):
+    kube = FakeKube()
+    watch(make(), kube, cluster(pg_0="replica:start failed", pg_1="leader:running"), clock, NOT_STREAMING + 2)
+    assert kube.evicted == ["pg-0"]
+
+
+def test_a_member_that_still_replays_is_busy_and_not_broken(make, clock: Clock):
+    kube, guard = FakeKube(), make()
+    guard.replayed = lambda: int(clock.now) // 10  # in steps: a long record
+    assert watch(guard, kube, FOLLOWING, clock, 300) == 0
+    assert kube.evicted == []
+    guard.replayed = lambda: 7
+    watch(guard, kube, FOLLOWING, clock, NOT_STREAMING + 2)
+    assert kube.evicted == ["pg-0"]
+
+
+def test_after_a_cut_a_standby_has_its_time_to_find_the_stream(make, clock: Clock):
+    kube, guard = FakeKube(), make(reachable=False)
+    watch(guard, kube, FOLLOWING, clock, 300)
+    guard.reachable = lambda _host, _port: True
+    watch(guard, kube, FOLLOWING, clock, NOT_STREAMING)
+    assert kube.evicted == []
     watch(guard, kube, FOLLOWING, clock, 2)
     assert kube.evicted == ["pg-0"]

@@ -1,0 +1,90 @@
+"""The guard and its last resorts, put together for one pod from what Patroni's configuration says."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+
+from . import lonely
+from .actions import Actions
+from .fast_watch import cut_of
+from .files import Declared
+from .guard import Guard, NotStreaming
+from .kube_api import Kube
+from .reconcile import Member
+from .reinit import Reinit, replication_identity
+
+
+class Watches:
+    """All that is looked at once a second, on this member only."""
+
+    def __init__(self, member: Member, declared: Declared, actions: Actions) -> None:
+        self._member, self._actions = member, actions
+        self._scope = declared.patroni["scope"]
+        self._guard = new_guard(member, declared, actions)
+        self._standby = lonely.Standby(member.pod.name)
+        self._primary: lonely.Primary | None = None
+
+    def round(self, kube: Kube, cluster: dict[str, Any]) -> None:
+        """Look, and act on this member.
+
+        :raises NotStreaming: a human must look.
+        """
+        self._guard.keep_label(kube, cluster)
+        declared = self._member.declared()
+        if declared.patroni["bootstrap"]["dcs"]["synchronous_mode_strict"]:
+            self._standby.round(kube, cluster)
+            self._as_lonely_primary(declared, kube).round(kube, cluster)
+        try:
+            self._guard.keep_streaming(kube, cluster)
+        except NotStreaming:
+            if cut_of(self._member).about() is not None:
+                raise  # cut off on purpose: the fast failover reconnects it
+            self._last_resort(declared, kube).last_resort(cluster)
+
+    def _as_lonely_primary(self, declared: Declared, kube: Kube) -> lonely.Primary:
+        if self._primary is None:
+            self._primary = lonely.Primary(
+                pod=self._member.pod.name,
+                selector=self._guard.selector,
+                actions=self._actions,
+                streams=lambda: streaming_standbys(self._member, declared),
+                leader_now=lambda: self._leader_now(kube),
+            )
+        return self._primary
+
+    def _last_resort(self, declared: Declared, kube: Kube) -> Reinit:
+        # what Patroni has loaded, not what will be next
+        login = json.loads(self._member.patroni_file.read_text())["postgresql"]["authentication"]["replication"]
+        return Reinit(
+            pod=self._member.pod.name,
+            actions=self._actions,
+            leader_now=lambda: self._leader_now(kube),
+            system_id=lambda: kube.annotations(f"{self._scope}-config").get("initialize", ""),
+            leader_id=partial(replication_identity, declared.patroni["postgresql"]["bin_dir"], login=login),
+            act=self._member.patroni(declared).reinitialize,
+        )
+
+    def _leader_now(self, kube: Kube) -> str:
+        return kube.annotations(self._guard.leader_object).get("leader", "")
+
+
+def streaming_standbys(member: Member, declared: Declared) -> int:
+    """How many standbys stream from this server, by its own account."""
+    rows = member.psql(declared).query("SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state = 'streaming'")
+    return int(rows[0][0])
+
+
+def new_guard(member: Member, declared: Declared, actions: Actions) -> Guard:
+    """A guard for this pod; what it looks at stands in Patroni's own configuration."""
+    kubernetes = declared.patroni["kubernetes"]
+    scope = declared.patroni["scope"]
+    return Guard(
+        pod=member.pod.name,
+        leader_object=f"{scope}-leader",
+        role_label=kubernetes["role_label"],
+        selector={**kubernetes["labels"], kubernetes["scope_label"]: scope},
+        actions=actions,
+        replayed=lambda: member.patroni(member.declared()).replayed(),
+    )

@@ -1,0 +1,94 @@
+"""A primary that stands still or is alone: nothing that it acknowledged is lost, and the members find together again by themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.cluster import chart, faults, kube
+from tests.cluster.breakable import Breakable
+from tests.cluster.client import Ledger, Outcome
+from tests.cluster.faults import Fault, assert_kept, drill
+from tests.cluster.installation import Installation
+
+ARRIVES_SECONDS = 300
+ALONE_SECONDS = 20
+ASK_STORE = "import urllib.request; print(urllib.request.urlopen('http://localhost:8008/config', timeout=5).read().decode())"
+
+
+@contextmanager
+def reference_with(installation: Installation, **options: Any) -> Iterator[None]:
+    """The reference chart with other options of HaPostgres, in Patroni's store; the reference again afterwards."""
+    before = store(installation)
+    kube.apply(chart.reference(**options))
+    kube.poll("the agent has changed Patroni's store", lambda: store(installation) != before, ARRIVES_SECONDS)
+    try:
+        yield
+    finally:
+        kube.apply(chart.reference())
+        kube.poll("Patroni's store is as before", lambda: store(installation) == before, ARRIVES_SECONDS)
+        installation.wait_healthy(600)
+
+
+def store(installation: Installation) -> str:
+    """Patroni's dynamic configuration."""
+    return installation.exec(installation.primary(), "python3", "-c", ASK_STORE)
+
+
+@pytest.mark.parametrize("fault", [faults.CUT, faults.FREEZE_POD, faults.FREEZE_NODE, faults.LONELY, faults.FREEZE_API], ids=lambda fault: fault.name)
+def test_nothing_acknowledged_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
+    lives = installation.lives()
+    outcome = drill(installation, fault, nodes_may_break)
+    figure.append(outcome.line(fault.name))
+    assert_kept(outcome)
+    if fault in (faults.FREEZE_POD, faults.FREEZE_NODE):
+        return  # what stands still for long may be killed
+    killed = {pod for pod, (_, starts) in installation.lives().items() if starts["postgres"] != lives[pod][1]["postgres"]}
+    assert killed == set(), "a probe killed a member for what the network or the API server did"
+
+
+def test_in_strict_mode_a_lonely_primary_hands_over(installation: Installation, nodes_may_break: Breakable, figure: list[str]):
+    """The client is on a standby's node, and so loses the primary too: it writes again when another leads, while the cut lasts."""
+    fault = attrs.evolve(faults.LONELY, client_beside=False)
+    with reference_with(installation, synchronous_mode_strict=True):
+        outcome = drill(installation, fault, nodes_may_break)
+    figure.append(outcome.line(f"strict: {fault.name}"))
+    assert_kept(outcome)
+    assert len(outcome.servers) == 2, "the primary did not hand over"
+
+
+def alone_then_away(installation: Installation, tool: Breakable, name: str) -> Outcome:
+    """The primary's node, with the client on it, is cut from both standbys for a while, and then from the API server too, until others lead."""
+    primary = installation.wait_healthy()
+    node = installation.node_of(primary)
+    ledger = Ledger(installation, name, node=node)
+    time.sleep(5)
+    mend = faults.LONELY.strike(installation, primary, tool)
+    try:
+        time.sleep(ALONE_SECONDS)
+        tool.do("part", node, "api")
+        kube.poll("another leads", lambda: leader(installation) != primary, 120)
+    finally:
+        mend()
+    installation.wait_healthy(600)
+    ledger.wait_writing()
+    return ledger.stop()
+
+
+def leader(installation: Installation) -> str:
+    """Who has the lock, as the API server knows."""
+    holder: str = kube.get("configmap", "postgres-patroni-leader", "-n", installation.namespace)["metadata"]["annotations"]["leader"]
+    return holder
+
+
+def test_in_asynchronous_mode_the_checker_finds_what_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str]):
+    """The control: an isolated primary does lose rows where nothing waits for a standby, and the books notice."""
+    with reference_with(installation, synchronous_mode="off"):
+        outcome = alone_then_away(attrs.evolve(installation, sync_state="async"), nodes_may_break, "async")
+    figure.append(outcome.line("asynchronous: primary cut from both standbys, then from the API server"))
+    assert outcome.lost > 0
