@@ -96,10 +96,6 @@ class Kube:
         change = {"metadata": {"labels": {label: None}, "resourceVersion": pod["resourceVersion"]}}
         self._call("PATCH", f"pods/{pod['name']}", change, "application/merge-patch+json")
 
-    def annotate_pod(self, pod: str, annotations: dict[str, str | None]) -> None:
-        """Set annotations of a pod, or remove those whose value is None."""
-        self._call("PATCH", f"pods/{pod}", {"metadata": {"annotations": annotations}}, "application/merge-patch+json")
-
     def evict(self, pod: str) -> None:
         """Have the pod restarted, if its disruption budget allows it now; raises :class:`Conflict` if not."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}

@@ -6,7 +6,6 @@ import json
 from functools import partial
 from typing import Any
 
-from . import lonely
 from .actions import Actions
 from .fast_watch import cut_of
 from .files import Declared
@@ -23,8 +22,6 @@ class Watches:
         self._member, self._actions = member, actions
         self._scope = declared.patroni["scope"]
         self._guard = new_guard(member, declared, actions)
-        self._standby = lonely.Standby(member.pod.name)
-        self._primary: lonely.Primary | None = None
 
     def round(self, kube: Kube, cluster: dict[str, Any]) -> None:
         """Look, and act on this member.
@@ -33,26 +30,12 @@ class Watches:
         """
         self._guard.keep_label(kube, cluster)
         declared = self._member.declared()
-        if declared.patroni["bootstrap"]["dcs"]["synchronous_mode_strict"]:
-            self._standby.round(kube, cluster)
-            self._as_lonely_primary(declared, kube).round(kube, cluster)
         try:
             self._guard.keep_streaming(kube, cluster)
         except NotStreaming:
             if cut_of(self._member).about() is not None:
                 raise  # cut off on purpose: the fast failover reconnects it
             self._last_resort(declared, kube).last_resort(cluster)
-
-    def _as_lonely_primary(self, declared: Declared, kube: Kube) -> lonely.Primary:
-        if self._primary is None:
-            self._primary = lonely.Primary(
-                pod=self._member.pod.name,
-                selector=self._guard.selector,
-                actions=self._actions,
-                streams=lambda: streaming_standbys(self._member, declared),
-                leader_now=lambda: self._leader_now(kube),
-            )
-        return self._primary
 
     def _last_resort(self, declared: Declared, kube: Kube) -> Reinit:
         # what Patroni has loaded, not what will be next
@@ -68,12 +51,6 @@ class Watches:
 
     def _leader_now(self, kube: Kube) -> str:
         return kube.annotations(self._guard.leader_object).get("leader", "")
-
-
-def streaming_standbys(member: Member, declared: Declared) -> int:
-    """How many standbys stream from this server, by its own account."""
-    rows = member.psql(declared).query("SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE state = 'streaming'")
-    return int(rows[0][0])
 
 
 def new_guard(member: Member, declared: Declared, actions: Actions) -> Guard:
