@@ -21,8 +21,8 @@ from sos_constructs.postgres.pooler.options import Pooler
 from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
 from sos_constructs.postgres.statefulset import stateful_set
 from sos_constructs.postgres.storage import check_storage
-from sos_constructs.postgres.together import check_together
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
+from sos_constructs.postgres.together import check_together
 from sos_constructs.postgres.tuning import client_connections
 from sos_constructs.secrets.handles import SecretHandle
 

@@ -105,7 +105,7 @@ def test_a_probe_that_gave_up_is_no_event(url: tuple[Metrics, str], capsys: pyte
     try:
         raise error
     except (OSError, ValueError):
-        server.handle_error(None, None)
+        server.handle_error(socket.socket(), None)
     finally:
         server.shutdown()
         server.server_close()
