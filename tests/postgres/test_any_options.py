@@ -10,6 +10,7 @@ from typing import Any
 
 from sos_constructs import OFFICIAL, SPILO, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, Pooler, PrometheusOperator, Resources, SecretHandle
 from sos_constructs.postgres import manifests
+from sos_constructs.postgres.tls import CertificateSecret, CertManager
 
 import cdk8s
 from hypothesis import HealthCheck, event, given, settings
@@ -80,6 +81,8 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "monitoring": st.none() | operators,
     "failover": st.none() | st.builds(FastFailover, detect=seconds),
     "pooler": st.none() | poolers,
+    "storage_template": st.none() | memory | st.sampled_from(["50Gi", "60Gi"]),
+    "tls": st.none() | st.builds(CertificateSecret, name=st.none() | words) | st.builds(CertManager, issuer=words, duration=seconds),
 }
 
 

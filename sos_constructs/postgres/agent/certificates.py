@@ -171,7 +171,7 @@ def served(port: int, *, by_postgresql: bool) -> bytes:
 def used_der(places: Places) -> bytes:
     """The certificate in use, as DER."""
     first, end, _ = (places.used / CERTIFICATE).read_text("ascii").partition("-----END CERTIFICATE-----")
-    return ssl.PEM_cert_to_DER_cert(first[first.index("-----BEGIN CERTIFICATE-----") :] + end)
+    return ssl.PEM_cert_to_DER_cert(first[first.index(ssl.PEM_HEADER) :] + end)
 
 
 def not_served(places: Places, ports: dict[str, int], ask: Callable[..., bytes] = served) -> list[str]:

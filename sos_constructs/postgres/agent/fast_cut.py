@@ -22,8 +22,9 @@ SECONDS = 3.0
 """For a running WAL receiver to end."""
 
 RECEIVERS = "SELECT pid FROM pg_catalog.pg_stat_activity WHERE backend_type = 'walreceiver'"
-# pg_terminate_backend takes clients only
-END = "COPY (SELECT) TO PROGRAM 'kill -TERM {pid}'"
+# pg_terminate_backend takes clients only. No row is written, or COPY fails when the program ends before it has read it; a process that has
+# just gone is what is wanted.
+END = "COPY (SELECT WHERE false) TO PROGRAM 'kill -TERM {pid} || true'"
 PATH = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'dynamic_library_path' AND source = 'configuration file'"
 SOURCE = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('primary_conninfo')"
 # The process that starts WAL receivers reads the configuration at its own pace. It confirms a pause only after it has handled the signals that

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.ini import restart_checksum, sides
 from sos_constructs.postgres.pooler.options import PASSWORD_KEY, SURGE, USERNAME_KEY, Pooler
 from sos_constructs.postgres.spec import Spec
+from sos_constructs.postgres.tls import secret_name
 
 STOP_SECONDS = 8
 """PgBouncer goes on for this long after its pod was told to end: the agent waits until nobody is sent here any more, then lets transactions
@@ -58,7 +60,7 @@ def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
             }
         },
         "automountServiceAccountToken": False,
-        "containers": [*(pgbouncer(pooler, side) for side in sides(pooler)), agent(spec)],
+        "containers": [*(pgbouncer(spec, pooler, side) for side in sides(pooler)), agent(spec)],
         "enableServiceLinks": False,
         "initContainers": [render(spec)],
         "securityContext": {
@@ -81,7 +83,7 @@ def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     return body
 
 
-def pgbouncer(pooler: Pooler, side: str) -> dict[str, Any]:
+def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
     """One PgBouncer. It is ready when it listens: clients wait in it while the database is away, instead of being refused.
 
     A pod that is not ready leaves the Service; the probe opens a connection, which costs nothing, and never logs in.
@@ -96,8 +98,12 @@ def pgbouncer(pooler: Pooler, side: str) -> dict[str, Any]:
         ports=[{"containerPort": p.PORTS[side], "name": side, "protocol": "TCP"}],
         readinessProbe={**probe, "failureThreshold": 2, "periodSeconds": 5},
         resources=pooler.resources(),
-        volumeMounts=[_mount("config", p.CONFIG_DIR, read_only=True), _mount("runtime", p.RUNTIME_DIR)],
+        volumeMounts=[_mount("config", p.CONFIG_DIR, read_only=True), _mount("runtime", p.RUNTIME_DIR), *(ca.mount() for ca in _ca(spec))],
     )
+
+
+def _ca(spec: Spec) -> list[ServerCa]:
+    return [] if spec.tls is None else [ServerCa(secret=secret_name(spec.tls, spec.name))]
 
 
 def agent(spec: Spec) -> dict[str, Any]:
@@ -129,6 +135,7 @@ def volumes(spec: Spec) -> list[dict[str, Any]]:
         {"configMap": {"defaultMode": 0o444, "name": p.PoolerNames(spec.name).config}, "name": "config"},
         credentials,
         {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}, "name": "runtime"},
+        *(ca.volume() for ca in _ca(spec)),
     ]
 
 

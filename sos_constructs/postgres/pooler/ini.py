@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.options import LOOKUP_CONNECTIONS, PASSWORD_KEY, USER, USERNAME_KEY, Pooler
 from sos_constructs.postgres.spec import Spec
+from sos_constructs.postgres.tls import secret_name
 from sos_constructs.rollout import checksum
 
 NOT_RELOADED = ("listen_addr", "listen_backlog", "listen_port", "unix_socket_dir", "unix_socket_mode")
@@ -50,6 +52,7 @@ def settings(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
         ("server_check_delay", "5", "a connection unused for this long is tried before it is lent (default 30)"),
         ("server_check_query", "select 1", "default"),
         ("server_lifetime", "600", "connections spread anew over the replicas, and leave a member that changed its role (default 3600)"),
+        *server_tls(spec),
         ("dns_max_ttl", "600", "a Service keeps its address; DNS may be what fails together with a node (default 15)"),
         ("dns_nxdomain_ttl", "1", "after a failure ask again (default 15)"),
         ("tcp_keepidle", "5", "a peer that is gone is noticed in about ten seconds"),
@@ -60,6 +63,16 @@ def settings(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
         ("log_connections", "0", "probes and pools would fill the log; the server logs its own"),
         ("log_disconnections", "0", "as above"),
         ("log_stats", "0", "they are metrics"),
+    ]
+
+
+def server_tls(spec: Spec) -> list[Row]:
+    """How far the server is believed: with TLS only the database itself, by the name of its Service."""
+    if spec.tls is None:
+        return [("server_tls_sslmode", "disable", "tls=None")]
+    return [
+        ("server_tls_sslmode", "verify-full", "the database and nobody else"),
+        ("server_tls_ca_file", ServerCa(secret=secret_name(spec.tls, spec.name)).file, "as mounted from the database's Secret"),
     ]
 
 

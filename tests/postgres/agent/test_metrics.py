@@ -105,7 +105,8 @@ def test_a_probe_that_gave_up_is_no_event(url: tuple[Metrics, str], capsys: pyte
     try:
         raise error
     except (OSError, ValueError):
-        server.handle_error(socket.socket(), None)
+        with socket.socket() as gone:
+            server.handle_error(gone, None)
     finally:
         server.shutdown()
         server.server_close()

@@ -62,7 +62,8 @@ def test_a_new_pod_before_an_old_one_goes():
 def test_no_token_and_only_its_own_two_keys():
     assert pod(pooled())["spec"]["automountServiceAccountToken"] is False
     assert objects(pooled())["ServiceAccount/postgres-pooler"]["automountServiceAccountToken"] is False
-    (secret,) = [volume["secret"] for volume in pod(pooled())["spec"]["volumes"] if "secret" in volume]
+    secret, ca = [volume["secret"] for volume in pod(pooled())["spec"]["volumes"] if "secret" in volume]
+    assert ca["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "of the certificate nothing but who signed it"
     assert [item["key"] for item in secret["items"]] == ["pooler-password", "pooler-username"]
     assert secret["optional"] is True, "so that the init container can say which key is missing"
     assert "secretKeyRef" not in str(pod(pooled()))
