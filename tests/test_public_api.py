@@ -28,6 +28,7 @@ PINNED = [
     "Catalogue",
     "CertManager",
     "CertificateSecret",
+    "Clients",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",

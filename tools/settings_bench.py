@@ -163,7 +163,7 @@ def measure(rounds: int, seconds: int, scale: int) -> str:
                 )
         for name, server in three.items():
             tallies[name].storms = (server.data_dir.parent / "log").read_text(errors="replace").count(STORM)
-            size = server.psql("SELECT pg_size_pretty(pg_database_size('postgres'))")
+        size = three["ours"].psql("SELECT pg_size_pretty(pg_database_size('postgres'))")
         version = three["ours"].psql("SHOW server_version")
     return "\n".join([*table(tallies), "", caption(version, rounds, seconds, scale, size)])
 

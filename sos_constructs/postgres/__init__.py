@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sos_constructs.postgres.clients import Clients
 from sos_constructs.postgres.construct import HaPostgres, manifests
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
@@ -17,6 +18,7 @@ __all__ = [
     "SPILO",
     "CertManager",
     "CertificateSecret",
+    "Clients",
     "Database",
     "DatabaseHandle",
     "FastFailover",

@@ -12,6 +12,7 @@ from sos_constructs.postgres import configmaps, network, rbac, services
 from sos_constructs.postgres import monitoring as metrics
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres import tls as certificates
+from sos_constructs.postgres.clients import EVERY_POD, Clients
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.monitoring import PrometheusOperator
@@ -89,6 +90,8 @@ class HaPostgres(Construct):
     :param tls: where the certificate comes from. Default ``CertificateSecret()``: the Secret ``<name>-tls``, as ``sosctl secrets generate``
         makes it for development; ``CertManager(issuer=…)``: cert-manager issues and renews it. ``None``: no TLS, passwords hashed and all
         else readable on the wire.
+    :param allow_from: who may connect, the pooler included. Default: every pod of the namespace. ``()`` is nobody but the members and the
+        pooler. A NetworkPolicy says so: only a cluster whose network plugin enforces those keeps the others out.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
@@ -118,6 +121,7 @@ class HaPostgres(Construct):
         failover: FastFailover | None = None,
         pooler: Pooler | None = None,
         tls: Tls | None = CertificateSecret(),  # noqa: B008 (frozen)
+        allow_from: Sequence[Clients] = EVERY_POD,
     ) -> None:
         with located(scope, id):
             spec = Spec(
@@ -142,6 +146,7 @@ class HaPostgres(Construct):
                 failover=failover,
                 pooler=pooler,
                 tls=tls,
+                allow_from=tuple(allow_from),
             ).check()
             check_storage(spec)
             check_together(spec)

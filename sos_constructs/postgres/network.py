@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from sos_constructs.postgres import clients
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.pooler.names import PoolerNames
 from sos_constructs.postgres.spec import Spec
 
 
 def network_policy(spec: Spec) -> dict[str, Any]:
-    """Ingress: clients of the namespace to PostgreSQL, members to each other and, with ``monitoring``, Prometheus to the metrics ports.
+    """Ingress: the declared clients, and the pooler's pods, to PostgreSQL, members to each other and, with ``monitoring``, Prometheus to the metrics ports.
 
     Egress: members, DNS, and the API server, which no selector can name: its two usual ports are open to every address.
     Patroni's port serves metrics and an API whose unsafe calls need a password.
     """
     members = {"podSelector": {"matchLabels": spec.names.selector}}
     ingress: list[dict[str, Any]] = [
-        {"from": [{"podSelector": {}}], "ports": [_tcp(n.PORT)]},
+        {"from": _clients(spec, members), "ports": [_tcp(n.PORT)]},
         {"from": [members], "ports": [_tcp(n.PATRONI_PORT)]},
     ]
     if spec.monitoring is not None:
@@ -37,6 +39,14 @@ def network_policy(spec: Spec) -> dict[str, Any]:
             "policyTypes": ["Ingress", "Egress"],
         },
     }
+
+
+def _clients(spec: Spec, members: dict[str, Any]) -> list[dict[str, Any]]:
+    peers = clients.peers(spec)
+    if {"podSelector": {}} in peers:
+        return peers  # members and pooler are among them
+    pooler = [] if spec.pooler is None else [{"podSelector": {"matchLabels": PoolerNames(spec.name).selector}}]
+    return [*peers, members, *pooler]
 
 
 def _tcp(port: int) -> dict[str, Any]:

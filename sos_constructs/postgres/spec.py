@@ -10,7 +10,7 @@ from typing import Literal
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
-from sos_constructs.postgres import failover
+from sos_constructs.postgres import clients, failover
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
@@ -198,6 +198,7 @@ class Spec:
     failover: FastFailover | None = None
     pooler: pooling.Pooler | None = None
     tls: Tls | None = attrs.field(factory=CertificateSecret)
+    allow_from: tuple[clients.Clients, ...] = clients.EVERY_POD
 
     @property
     def names(self) -> Names:
@@ -238,6 +239,7 @@ class Spec:
         check_parameters("parameters", self.parameters)
         self._check_image()
         pooling.check(self)
+        clients.check(self)
         for option, name in (("storage_class", self.storage_class), ("priority_class_name", self.priority_class_name)):
             if name is not None:
                 rules.dns_subdomain(option, name)

@@ -22,7 +22,7 @@ def grows(spec: Spec) -> bool:
 def check_storage(spec: Spec) -> None:
     """Raise :class:`InvalidOption` for a volume that would have to shrink."""
     if parse_bytes("storage", spec.storage) < parse_bytes("storage_template", template_size(spec)):
-        raise InvalidOption("storage", spec.storage, f"must be at least storage_template={spec.storage_template!r}: Kubernetes lets no claim shrink")
+        raise InvalidOption("storage_template", spec.storage_template, f"must be at most storage={spec.storage!r}: Kubernetes lets no claim shrink")
 
 
 def claim(spec: Spec) -> dict[str, Any]:

@@ -123,7 +123,8 @@ def test_a_rotation_is_a_commit_and_its_revert_the_way_back(options: dict[str, A
 
     place = place_of(options, versions=versions)
     apply(place.manifests())
-    second = kube.poll("the new version", lambda: (now := place.live()[SECRET])["postgres-password"] != first["postgres-password"] and now, pause=2) or {}
+    kube.poll("the new version", lambda: place.live()[SECRET]["postgres-password"] != first["postgres-password"], pause=2)
+    second = place.live()[SECRET]
     assert second["replication-password"] != first["replication-password"]
     assert second["rewind-password"] == first["rewind-password"]
 

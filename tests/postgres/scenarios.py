@@ -8,6 +8,7 @@ from typing import Any
 from sos_constructs import (
     OFFICIAL,
     CertManager,
+    Clients,
     Database,
     FastFailover,
     HaPostgres,
@@ -73,6 +74,7 @@ EVERYTHING: dict[str, Any] = {
         memory_request="64Mi",
         memory_limit="64Mi",
     ),
+    "allow_from": (Clients(pods={"app": "orders"}), Clients(pods={"app": "reports"}, namespace="batch")),
     "tls": CertManager(issuer="platform-ca", issuer_kind="ClusterIssuer", duration=timedelta(days=30), renew_before=timedelta(days=10)),
 }
 """Every option another than its default."""

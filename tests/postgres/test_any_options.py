@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sos_constructs import OFFICIAL, SPILO, Database, FastFailover, HaPostgres, ImageProfile, PatroniTiming, Pooler, PrometheusOperator, Resources, SecretHandle
+from sos_constructs import (
+    OFFICIAL,
+    SPILO,
+    Clients,
+    Database,
+    FastFailover,
+    HaPostgres,
+    ImageProfile,
+    PatroniTiming,
+    Pooler,
+    PrometheusOperator,
+    Resources,
+    SecretHandle,
+)
 from sos_constructs.postgres import manifests
 from sos_constructs.postgres.tls import CertificateSecret, CertManager
 
@@ -82,6 +95,7 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "failover": st.none() | st.builds(FastFailover, detect=seconds),
     "pooler": st.none() | poolers,
     "storage_template": st.none() | memory | st.sampled_from(["50Gi", "60Gi"]),
+    "allow_from": st.lists(st.builds(Clients, pods=st.dictionaries(words, words, max_size=2), namespace=st.none() | words), max_size=2),
     "tls": st.none() | st.builds(CertificateSecret, name=st.none() | words) | st.builds(CertManager, issuer=words, duration=seconds),
 }
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sos_constructs import Clients, Pooler
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.network import network_policy
+from sos_constructs.postgres.pooler import manifests as pooler
+from sos_constructs.postgres.pooler.names import PoolerNames
 
 import pytest
 
@@ -44,6 +47,53 @@ def matches(peer: dict[str, Any], pod: dict[str, str], namespace: str) -> bool:
 )
 def test_ingress(pod: dict[str, str], namespace: str, ports: set[int]):
     assert {port for port in (22, 5432, 8008, 8009, 9187) if allowed("ingress", pod, namespace, port)} == ports
+
+
+SERVICE = Clients(pods={"app": "orders"})
+BATCH = Clients(pods={"app": "reports"}, namespace="batch")
+
+
+@pytest.mark.parametrize(
+    ("pod", "namespace", "connects"),
+    [
+        ({"app": "orders", "tier": "x"}, "sos-app", True),
+        ({"app": "other"}, "sos-app", False),
+        ({"app": "orders"}, "batch", False),
+        ({"app": "reports"}, "batch", True),
+        (MEMBER, "sos-app", True),
+        (PoolerNames("postgres").selector, "sos-app", False),
+    ],
+)
+def test_only_those_who_are_named_connect(pod: dict[str, str], namespace: str, connects: bool):
+    assert allowed("ingress", pod, namespace, 5432, allow_from=(SERVICE, BATCH)) is connects
+
+
+def test_the_pooler_is_always_let_in_and_lets_in_whom_the_database_would():
+    options: dict[str, Any] = {"allow_from": (SERVICE,), "pooler": Pooler()}
+    assert allowed("ingress", PoolerNames("postgres").selector, "sos-app", 5432, **options)
+    (rule, _) = pooler.network_policy(spec(**options), Pooler())["spec"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app": "orders"}}}]
+
+
+def test_nobody_is_nobody():
+    """A rule without peers would be everybody."""
+    options: dict[str, Any] = {"allow_from": (), "pooler": Pooler(), "monitoring": None}
+    assert not allowed("ingress", {"app": "any"}, "sos-app", 5432, **options)
+    assert pooler.network_policy(spec(**options), Pooler())["spec"]["ingress"] == []
+
+
+@pytest.mark.parametrize(
+    ("clients", "message"),
+    [
+        ("auth", r"allow_from\[0\]='auth' must be made with Clients"),
+        (Clients(pods={"app": "a b"}), r"allow_from\[0\].pods='app=a b' is no label"),
+        (Clients(pods="auth"), r"allow_from\[0\].pods='auth' must be labels"),  # type: ignore[arg-type]
+        (Clients(namespace="A"), r"allow_from\[0\].namespace='A' must be a DNS-1123 label"),
+    ],
+)
+def test_bad_clients(clients: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        spec(allow_from=(clients,)).check()
 
 
 def test_without_monitoring_nobody_scrapes():

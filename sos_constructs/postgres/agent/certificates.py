@@ -238,11 +238,13 @@ class Renewal:
     def _load(self, member: Member, places: Places) -> None:
         declared = member.declared()
         ports = {"PostgreSQL": int(declared.patroni["postgresql"]["listen"].rpartition(":")[2]), "Patroni": rest_api(declared.patroni).port}
-        if not not_served(places, ports):
+        late = not_served(places, ports)
+        if not late:
             return
         member.patroni(declared).reload()
         for _ in range(LOAD_ROUNDS):
             self._pause(1.0)
-            if not (late := not_served(places, ports)):
+            late = not_served(places, ports)
+            if not late:
                 return
         raise CertificateError(f"the new certificate is not served yet by {' and '.join(late)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sos_constructs.postgres import monitoring
+from sos_constructs.postgres import clients, monitoring
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.deployment import deployment
@@ -58,9 +58,10 @@ def disruption_budget(spec: Spec) -> dict[str, Any]:
 
 
 def network_policy(spec: Spec, pooler: Pooler) -> dict[str, Any]:
-    """Ingress: clients of the namespace and, with ``monitoring``, Prometheus. Egress: the members and DNS, nothing else."""
+    """Ingress: the declared clients and, with ``monitoring``, Prometheus. Egress: the members and DNS, nothing else."""
     ports = [{"port": p.PORTS[side], "protocol": "TCP"} for side in sides(pooler)]
-    ingress: list[dict[str, Any]] = [{"from": [{"podSelector": {}}], "ports": ports}]
+    # a rule without peers would let everybody in
+    ingress: list[dict[str, Any]] = [{"from": peers, "ports": ports}] if (peers := clients.peers(spec)) else []
     if spec.monitoring is not None:
         prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring.namespace}}}
         ingress.append({"from": [prometheus], "ports": [{"port": p.AGENT_PORT, "protocol": "TCP"}]})

@@ -140,7 +140,8 @@ def test_steps_are_counted(member: Member):
 def test_a_gap_in_watching_begins_the_count_anew():
     now = [100.0]
     renewals, lock = Renewals(lambda: now[0]), Lock("a", "r1", released=False, flags={}, version="1")
-    assert renewals.age(lock) == 0
+    age = renewals.age(lock)
+    assert age == 0
     for _ in range(4):
         now[0] += GAP
         age = renewals.age(lock)
