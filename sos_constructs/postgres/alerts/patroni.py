@@ -51,6 +51,6 @@ PATRONI = (
         summary="{{ $labels.pod }} waits for a restart to take on new settings",
         description="A changed setting takes effect at the next start of PostgreSQL only.",
         look=("patronictl list", "SELECT name, setting FROM pg_settings WHERE pending_restart"),
-        act="Does a rollout stand still? kubectl rollout status statefulset/postgres. Else patronictl restart, standbys first.",
+        act="Does a rollout stand still? The step rolling in the log of the primary's agent says why. Else patronictl restart, standbys first.",
     ),
 )
