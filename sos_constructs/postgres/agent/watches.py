@@ -29,13 +29,12 @@ class Watches:
         :raises NotStreaming: a human must look.
         """
         self._guard.keep_label(kube, cluster)
-        declared = self._member.declared()
         try:
             self._guard.keep_streaming(kube, cluster)
         except NotStreaming:
             if cut_of(self._member).about() is not None:
                 raise  # cut off on purpose: the fast failover reconnects it
-            self._last_resort(declared, kube).last_resort(cluster)
+            self._last_resort(self._member.declared(), kube).last_resort(cluster)
 
     def _last_resort(self, declared: Declared, kube: Kube) -> Reinit:
         # what Patroni has loaded, not what will be next
