@@ -110,7 +110,7 @@ def test_an_owner_reaches_its_own_database_and_no_other(installation: Installati
     owner = "SELECT current_user, current_database(), pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
     assert psql(installation, database, "-c", owner) == f"{database}|{database}|{database}"
     for other in set(DATABASES) - {database}:
-        assert "permission denied for database" in psql(installation, database, "-d", other, "-c", "SELECT 1"), other
+        assert "no pg_hba.conf entry" in psql(installation, database, "-d", other, "-c", "SELECT 1"), other
 
 
 def test_exporter_patroni_and_agent_serve_metrics(installation: Installation):

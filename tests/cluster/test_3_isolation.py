@@ -14,12 +14,11 @@ from tests.cluster import chart, faults, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, Outcome
 from tests.cluster.faults import Fault, assert_kept, drill
-from tests.cluster.installation import Installation
+from tests.cluster.installation import ASK, Installation
 
 ARRIVES_SECONDS = 300
 ALONE_SECONDS = 3
 """Less than what Patroni's maximum_lag_on_failover (1 MiB) takes to fill: behind by more, no standby would take over, and nothing be lost."""
-ASK_STORE = "import urllib.request; print(urllib.request.urlopen('http://localhost:8008/config', timeout=5).read().decode())"
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def reference_with(installation: Installation, **options: Any) -> Iterator[None]
 
 def store(installation: Installation) -> str:
     """Patroni's dynamic configuration."""
-    return installation.exec(installation.primary(), "python3", "-c", ASK_STORE)
+    return installation.exec(installation.primary(), "python3", "-c", ASK, "config")
 
 
 @pytest.mark.parametrize("fault", [faults.CUT, faults.FREEZE_POD, faults.FREEZE_NODE, faults.LONELY, faults.FREEZE_API], ids=lambda fault: fault.name)

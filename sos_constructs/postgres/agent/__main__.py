@@ -18,10 +18,11 @@ from . import fast_watch
 from .actions import Actions
 from .certificates import Renewal
 from .farewell import leave
+from .fence import Fence, prepare
 from .files import DeclaredError
 from .guard import NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
-from .lock_watch import LockWatch
+from .lock_watch import LockWatch, watch_rivals
 from .log import log
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
@@ -91,8 +92,9 @@ def run(member: Member, port: int) -> None:
     actions = Actions(member.state_dir / "actions.json")
     metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
-    for watching in (watch_cluster, watch_lock):
+    for watching in (watch_cluster, watch_lock, watch_labels):
         threading.Thread(target=watching, args=(member, metrics, actions), daemon=True).start()
+    threading.Thread(target=watch_fence, args=(member, metrics), daemon=True).start()
     threading.Thread(target=fast_watch.watch_leader, args=(member, metrics, TOKEN_DIR), daemon=True).start()
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
@@ -121,40 +123,71 @@ def run(member: Member, port: int) -> None:
             os.execv(sys.executable, [sys.executable, "-m", "agent", "run"])
 
 
-def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
-    """The guard's rounds, in a thread of their own: a slow query of the other steps must not hold them up."""
-    outcome = Runner("guard", lambda _member, _status: None)
-    watches: Watches | None = None
+def keep(step: str, metrics: Metrics, look: Callable[[], None], pause: float = GUARD_INTERVAL) -> None:
+    """Look again and again, in a thread of its own: a slow query of the steps must not hold it up."""
+    outcome = Runner(step, lambda _member, _status: None)
     while True:
         try:
-            declared = member.declared()
-            watches = watches or Watches(member, declared, actions)
-            watches.round(connect(member), member.patroni(declared).cluster())
+            look()
             outcome.note("", metrics)
-        except Exception as error:  # noqa: BLE001  # see words()
+        except Exception as error:  # noqa: BLE001, PERF203  # see words(); a round lasts for milliseconds and more
             outcome.note(words(error), metrics)
-        time.sleep(GUARD_INTERVAL)
+            time.sleep(GUARD_INTERVAL)
+        else:
+            time.sleep(pause)
+
+
+def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
+    """The guard's rounds."""
+    watches: list[Watches] = []
+
+    def look() -> None:
+        declared = member.declared()
+        if not watches:
+            watches.append(Watches(member, declared, actions))
+        watches[0].round(connect(member), member.patroni(declared).cluster())
+
+    keep("guard", metrics, look)
+
+
+def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
+    """The lock's changes as the API server tells them: a label in the wrong place costs clients every moment."""
+    found: list[LockWatch] = []
+
+    def look() -> None:
+        if not found:
+            guard = new_guard(member, member.declared(), actions)
+            found.append(LockWatch(member.pod.name, guard.leader_object, guard.take_labels))
+        found[0].round(connect(member))
+
+    keep("lock", metrics, look, pause=0)
+
+
+def watch_labels(member: Member, metrics: Metrics, actions: Actions) -> None:
+    """Pods that are labelled primary as the API server tells it: Patroni of a former one says so once more when a cut ends."""
+
+    def look() -> None:
+        guard = new_guard(member, member.declared(), actions)
+        watch_rivals(guard, connect(member))
+
+    keep("labels", metrics, look, pause=0)
+
+
+def watch_fence(member: Member, metrics: Metrics) -> None:
+    """Whether clients may come in."""
+    fence = Fence(member.runtime_dir)
+
+    def look() -> None:
+        declared = member.declared()
+        prepare(member.runtime_dir)
+        fence.round(member.patroni(declared).status(), member.psql(declared))
+
+    keep("fence", metrics, look)
 
 
 def connect(member: Member) -> Kube:
     """The API server as this pod reaches it."""
     return Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
-
-
-def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
-    """The lock's changes as the API server tells them, in a thread of its own: a label in the wrong place costs clients every moment."""
-    outcome = Runner("lock", lambda _member, _status: None)
-    watch: LockWatch | None = None
-    while True:
-        try:
-            if watch is None:
-                guard = new_guard(member, member.declared(), actions)
-                watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels)
-            watch.round(connect(member))
-            outcome.note("", metrics)
-        except Exception as error:  # noqa: BLE001, PERF203  # see words(); a round lasts for seconds
-            outcome.note(words(error), metrics)
-            time.sleep(GUARD_INTERVAL)
 
 
 @dataclass(frozen=True)

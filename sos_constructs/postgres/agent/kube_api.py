@@ -53,20 +53,28 @@ class Kube:
 
     def watch_annotations(self, config_map: str, seconds: float) -> Iterator[dict[str, str]]:
         """Annotations of a ConfigMap: now, and after each change, until the API server ends the watch after so many seconds."""
+        for metadata in self._watch("configmaps", f"fieldSelector=metadata.name%3D{config_map}", seconds):
+            yield metadata.get("annotations", {})
+
+    def watch_pods(self, labels: dict[str, str], seconds: float) -> Iterator[dict[str, Any]]:
+        """Metadata of the pods that carry all the labels: those that do now, and each that comes to or changes, for so many seconds."""
+        return self._watch("pods", f"labelSelector={_selector(labels)}", seconds)
+
+    def _watch(self, kind: str, which: str, seconds: float) -> Iterator[dict[str, Any]]:
         # From what the server has in memory: a watch from "now" first asks etcd, and a busy server answered it with 504.
-        path = f"configmaps?watch=1&resourceVersion=0&timeoutSeconds={seconds:.0f}&fieldSelector=metadata.name%3D{config_map}"
+        path = f"{kind}?watch=1&resourceVersion=0&timeoutSeconds={seconds:.0f}&{which}"
         try:
             with urllib.request.urlopen(self._request("GET", path), timeout=seconds + self.timeout, context=self._context()) as answer:
                 for line in answer:
                     event = json.loads(line)
                     if event["type"] in ("ADDED", "MODIFIED"):
-                        yield event["object"]["metadata"].get("annotations", {})
+                        yield event["object"]["metadata"]
                     elif event["type"] == "ERROR":
-                        raise KubeError(f"watch {config_map}: {event['object'].get('code')}")
+                        raise KubeError(f"watch {kind}: {event['object'].get('code')}")
         except urllib.error.HTTPError as error:
-            raise KubeError(f"watch {config_map}: HTTP {error.code}") from None
+            raise KubeError(f"watch {kind}: HTTP {error.code}") from None
         except (OSError, ValueError) as error:
-            raise KubeError(f"watch {config_map}: {type(error).__name__}") from None
+            raise KubeError(f"watch {kind}: {type(error).__name__}") from None
 
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         """Metadata of the pods that carry all the labels."""
@@ -74,8 +82,7 @@ class Kube:
 
     def pod_objects(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         """The pods that carry all the labels, whole."""
-        selector = urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))
-        found: list[dict[str, Any]] = self._call("GET", f"pods?labelSelector={selector}").get("items", [])
+        found: list[dict[str, Any]] = self._call("GET", f"pods?labelSelector={_selector(labels)}").get("items", [])
         return found
 
     def stateful_set(self, name: str) -> dict[str, Any]:
@@ -127,3 +134,7 @@ class Kube:
 
 def _group(path: str) -> str:
     return "apis/apps/v1" if path.startswith("statefulsets/") else "api/v1"
+
+
+def _selector(labels: dict[str, str]) -> str:
+    return urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .guard import Guard
 from .kube_api import Kube
 
 WATCH_SECONDS = 20.0
@@ -32,3 +33,13 @@ class LockWatch:
             if holder == self.pod and holder != self._holder:
                 self.on_lock(kube)
             self._holder = holder
+
+
+def watch_rivals(guard: Guard, kube: Kube) -> None:
+    """Watch the pods that are labelled primary for a while, and take the label from one that is not ours to have it, if the lock is ours.
+
+    Patroni labels its pod by the view it has, and the view of one that was cut off is old when the cut ends.
+    """
+    for pod in kube.watch_pods(guard.selector | {guard.role_label: "primary"}, WATCH_SECONDS):
+        if pod["name"] != guard.pod:
+            guard.take_labels(kube)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import databases, logins, scram
+from . import databases, fence, logins, scram
 from .certificates import first_certificate
 from .files import Declared, write_whole
 from .log import log
@@ -68,8 +68,9 @@ def render(member: Member) -> None:
         logins.wanted(declared, role)
     if member.tls:
         first_certificate(member.tls)
+    fence.prepare(member.runtime_dir)
     sslmode = VERIFY if member.tls_note.exists() else PREFER
-    write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared), sslmode)))
+    write_whole(member.patroni_file, as_text(patroni_config(declared, member.pod, declared_passwords(declared), member.runtime_dir, sslmode)))
     write_whole(member.loaded_file, declared.settings_digest())
     log("info", "render", "wrote Patroni's configuration", member=member.pod.name)
 
@@ -86,9 +87,10 @@ def reconcile_member(member: Member, status: Status) -> None:
     """On every member: Patroni's file and PostgreSQL's settings, loaded without a restart."""
     declared = member.declared()
     current = member.patroni_file.read_text()
+    fence.prepare(member.runtime_dir)  # a pod of an older template was rendered without
     passwords = usable_passwords(declared, rendered_passwords(current), member.psql(declared), status)
     sslmode = sslmode_now(member, declared, rendered_sslmode(current))
-    wanted, digest = as_text(patroni_config(declared, member.pod, passwords, sslmode)), declared.settings_digest()
+    wanted, digest = as_text(patroni_config(declared, member.pod, passwords, member.runtime_dir, sslmode)), declared.settings_digest()
     changed = {"patroni": wanted != current, "settings": member.loaded_file.read_text() != digest}
     if any(changed.values()):
         patroni = member.patroni(declared)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from . import fence
 from .files import Declared
 from .tls import PREFER
 
@@ -62,9 +64,10 @@ def rendered_sslmode(text: str) -> str:
     return str(json.loads(text)["postgresql"]["authentication"]["replication"].get("sslmode", PREFER))
 
 
-def patroni_config(declared: Declared, pod: Pod, passwords: Passwords, sslmode: str = PREFER) -> dict[str, Any]:
+def patroni_config(declared: Declared, pod: Pod, passwords: Passwords, runtime_dir: Path, sslmode: str = PREFER) -> dict[str, Any]:
     """The whole configuration of one member.
 
+    :param runtime_dir: where the fence's file lies.
     :param sslmode: how it connects to other members, where this pod has a CA to verify them.
     """
     config = copy.deepcopy(declared.patroni)
@@ -81,6 +84,7 @@ def patroni_config(declared: Declared, pod: Pod, passwords: Passwords, sslmode: 
         "replication": {"username": names["replication-username"], "password": passwords.replication, **to_members.get("replication", {})},
         "rewind": {"username": names["rewind-username"], "password": passwords.rewind, **to_members.get("rewind", {})},
     }
+    config["postgresql"]["pg_hba"] = [fence.hba_line(runtime_dir), *config["postgresql"]["pg_hba"]]
     config["restapi"]["authentication"] = {"username": declared.credential("patroni-username"), "password": passwords.restapi}
     return config
 

@@ -1,4 +1,4 @@
-"""The watch of the lock, against a made-up API server that speaks HTTP."""
+"""The watches of the lock and of the label primary, against a made-up API server that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sos_constructs.postgres.agent.kube_api import Kube, KubeError
-from sos_constructs.postgres.agent.lock_watch import LockWatch
+from sos_constructs.postgres.agent.lock_watch import LockWatch, watch_rivals
 
 import pytest
 
@@ -97,3 +98,13 @@ def test_an_expired_watch_is_an_error(api: Api, kube: Kube):
     api.events = [{"type": "ERROR", "object": {"code": 410}}]
     with pytest.raises(KubeError, match="410"):
         LockWatch("pg-0", "pg-leader", lambda _: None).round(kube)
+
+
+def test_another_pod_that_is_labelled_primary_is_looked_at_at_once(api: Api, kube: Kube):
+    looks: list[Kube] = []
+    guard: Any = SimpleNamespace(pod="pg-0", selector={"app": "pg"}, role_label="role", take_labels=looks.append)
+    api.events = [{"type": kind, "object": {"metadata": {"name": name}}} for kind, name in (("ADDED", "pg-0"), ("ADDED", "pg-1"), ("DELETED", "pg-1"))]
+    watch_rivals(guard, kube)
+    assert len(looks) == 1
+    assert "/pods?watch=1" in api.asked[0]
+    assert api.asked[0].endswith("labelSelector=app%3Dpg%2Crole%3Dprimary")

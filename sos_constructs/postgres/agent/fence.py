@@ -1,0 +1,80 @@
+"""A former primary that hears of no successor lets no client in.
+
+Cut off from the others, a primary gives up by itself before anybody may follow it; but it comes back as a standby that follows nobody, and
+its pod keeps the label primary as long as the API server cannot be told, so clients on its side of the cut read what was true before. And
+when the cut ends, Patroni's first word is the label of the view it had before: seen on a cluster, such a standby stood in the Service for a
+moment. So, as long as it neither leads nor streams, the first line of pg_hba.conf turns clients away, and those who are connected are
+disconnected. Members and this pod's own processes come in as always.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .files import write_whole
+from .log import log
+from .patroni_api import Status
+from .psql import Psql
+
+FILE = "fenced"
+OPEN, CLOSED = "", "all\n"
+GRACE = 3.0
+"""Seconds that a former primary has to find its successor: a switchover takes less. Nobody leads yet by then who was not handed the lock:
+a primary that cannot renew gives up after ten seconds, and its lock lasts for twenty."""
+
+END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS NOT NULL"
+
+
+def hba_line(folder: Path) -> str:
+    """The first line of pg_hba.conf: turns away whom the file names. PostgreSQL drops a field in which nothing stands, so something does."""
+    return f"host sos-nobody,@{folder / FILE} all all reject"
+
+
+def prepare(folder: Path) -> None:
+    """PostgreSQL refuses the whole of pg_hba.conf when a file that it names is missing."""
+    if not (folder / FILE).exists():
+        write_whole(folder / FILE, OPEN)
+
+
+@dataclass
+class Fence:
+    """Of this member's server; the file outlives a restart of the agent."""
+
+    folder: Path
+    clock: Callable[[], float] = time.monotonic
+    _told: str | None = None
+    """What the server was last told to read."""
+    _led: bool = False
+    _alone_since: float | None = None
+
+    def round(self, status: Status, psql: Psql) -> None:
+        """Close or open, as the member stands now."""
+        if status.role == "primary" or status.streaming:
+            self._led, self._alone_since = status.role == "primary", None
+            if status.running:
+                self._tell(OPEN, psql)
+        elif status.running and (self._led or self.closed):
+            self._alone_since = self.clock() if self._alone_since is None else self._alone_since
+            if self.clock() - self._alone_since >= GRACE or self.closed:
+                self._tell(CLOSED, psql)
+                psql.query(END)
+
+    @property
+    def closed(self) -> bool:
+        """Whether clients are turned away."""
+        return (self.folder / FILE).read_text() == CLOSED
+
+    def _tell(self, content: str, psql: Psql) -> None:
+        if self._told == content:
+            return
+        before = (self.folder / FILE).read_text()
+        if before != content:
+            write_whole(self.folder / FILE, content)
+        psql.query("SELECT pg_catalog.pg_reload_conf()")
+        self._told = content
+        if before != content:
+            closing = "a former primary without a leader: clients are turned away until it streams or leads again"
+            log(*(("warning", "fence", closing) if content == CLOSED else ("info", "fence", "clients may connect again")))

@@ -1,0 +1,85 @@
+"""The fence on a real server: clients out, clients in, and never the members."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+from sos_constructs.postgres import access
+from sos_constructs.postgres.agent import fence
+from sos_constructs.postgres.agent.patroni_api import Status
+from sos_constructs.postgres.agent.psql import Psql
+
+import psycopg
+import pytest
+from attrs import evolve
+
+from tests.postgres.example import spec
+from tests.postgres_live.conftest import Postgres, PostgresFactory
+
+PRIMARY, ALONE = Status("primary", True, False), Status("replica", True, False)
+
+
+@pytest.fixture
+def guarded(postgres_factory: PostgresFactory) -> Postgres:
+    """A server on TCP whose first rule is the fence's."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = evolve(postgres_factory(listen_addresses="127.0.0.1", port=str(port)), port=port)
+    for role, more in (("standby", "REPLICATION"), ("auth", "")):
+        server.psql(f"CREATE ROLE {role} LOGIN PASSWORD '{role}' {more}")
+    server.psql("CREATE DATABASE auth OWNER auth")
+    folder = server.data_dir.parent
+    fence.prepare(folder)
+    rules = [fence.hba_line(folder), "local all all trust", *access.pg_hba(spec(), members="host", clients="host")]
+    (server.data_dir / "pg_hba.conf").write_text("\n".join(rules) + "\n")
+    server.restart()
+    return server
+
+
+@pytest.fixture(autouse=True)
+def readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the pod the agent has the server's uid; here the server runs as another user."""
+
+    def write(path: Path, text: str) -> None:
+        path.write_text(text)
+        path.chmod(0o644)
+
+    monkeypatch.setattr(fence, "write_whole", write)
+
+
+def connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(host="127.0.0.1", port=server.port, user="auth", password="auth", dbname="auth", connect_timeout=10, autocommit=True)
+
+
+def test_clients_are_turned_away_and_members_are_not(guarded: Postgres, tmp_path: Path):
+    seconds = iter(range(100))
+    wall = fence.Fence(guarded.data_dir.parent, clock=lambda: next(seconds))
+    (guarded.socket_dir / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{guarded.port}")  # members have the usual port
+    psql = Psql(str(guarded.bin_dir), str(guarded.socket_dir), "postgres")
+    wall.round(PRIMARY, psql)
+    connected = connect(guarded)
+    for _ in range(6):
+        wall.round(ALONE, psql)
+    assert wall.closed
+    with pytest.raises(psycopg.OperationalError):
+        connected.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects connection"):
+        connect(guarded)
+    assert guarded.psql("SELECT 1") == "1", "this pod's own processes"
+    receive = [f"{guarded.bin_dir}/pg_receivewal", "--endpos=0/1", "-D", str(tmp_path), "-h", "127.0.0.1", "-p", str(guarded.port), "-U", "standby", "-wn"]
+    subprocess.run(receive, env={"PGPASSWORD": "standby"}, timeout=30, check=True)
+    guarded.restart()
+    with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects connection"):
+        connect(guarded)
+    wall.round(PRIMARY, psql)
+    connect(guarded).close()
+
+
+def test_it_is_understood_open_and_closed(guarded: Postgres):
+    for content in (fence.OPEN, fence.CLOSED):
+        (guarded.data_dir.parent / fence.FILE).write_text(content)
+        guarded.reload()
+        assert guarded.psql("SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL") == ""
