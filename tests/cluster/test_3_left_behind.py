@@ -28,12 +28,13 @@ def forget(installation: Installation, primary: str, standby: str) -> None:
     old log removed.
     """
 
-    def run(statement: str) -> None:
-        installation.exec(primary, f"{installation.image.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statement, seconds=300)
+    def run(statement: str) -> str:
+        return installation.exec(primary, f"{installation.image.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statement, seconds=300)
 
     run(f"DO $$BEGIN FOR i IN 1..{SEGMENTS} LOOP PERFORM pg_logical_emit_message(false, 'drill', 'x'); PERFORM pg_switch_wal(); END LOOP; END$$")
     run("CHECKPOINT")
     slot = standby.replace("-", "_")
+    kube.poll(f"{slot} let go", lambda: run(f"SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'").strip() == "f", 30, pause=0.2)
     run(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}' AND NOT active")
     run("CHECKPOINT")
 
