@@ -29,7 +29,9 @@ def forget(installation: Installation, primary: str, standby: str) -> None:
     """
 
     def run(statement: str) -> str:
-        return installation.exec(primary, f"{installation.image.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statement, seconds=300)
+        return installation.exec(
+            primary, f"{installation.image.bin_dir}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", statement, seconds=300
+        )
 
     run(f"DO $$BEGIN FOR i IN 1..{SEGMENTS} LOOP PERFORM pg_logical_emit_message(false, 'drill', 'x'); PERFORM pg_switch_wal(); END LOOP; END$$")
     run("CHECKPOINT")
