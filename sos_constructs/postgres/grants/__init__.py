@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption
+from sos_constructs.foundation import SosNamespace
 from sos_constructs.postgres.clients import is_open
-from sos_constructs.postgres.grants import network, reach
+from sos_constructs.postgres.grants import network
 from sos_constructs.postgres.grants.access import Access
 from sos_constructs.postgres.grants.manifest import ManifestWorkload
 from sos_constructs.postgres.grants.network import Client, Server
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.synth_checks import at_synth
 
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.grants.plus import PlusWorkload
@@ -74,7 +75,7 @@ class Grants:
     def _policies(self, client: Client, server: Server, *, egress: bool) -> Iterator[dict[str, Any]]:
         """Those that are not there yet."""
         wanted = [] if is_open(self._spec) else [network.ingress(self._spec, server, client)]
-        if egress or reach.is_restricted(client, self._spec.namespace, self._scope):
+        if egress or self._is_restricted(client):
             wanted.append(network.egress(self._spec, server, client))
         for policy in wanted:
             name = policy["metadata"]["name"]
@@ -83,5 +84,14 @@ class Grants:
             elif self._emitted[name] != policy:
                 raise InvalidOption("workload", client.title, "was given access before, with other labels on its pods; let one workload have the name")
 
-    def _problems(self, nodes: Any) -> list[str]:
+    def _is_restricted(self, client: Client) -> bool:
+        """Whether ``SosNamespace`` restricts the egress of these pods, by their label or for all of the namespace, as far as the app is built by now."""
+        if client.restricted:
+            return True
+        ours = self._spec.namespace
+        return any(isinstance(node, SosNamespace) and node.name == ours and node.deny_egress for node in self._scope.node.root.node.find_all())
+
+    def _problems(self, nodes: Sequence[IConstruct]) -> list[str]:
+        from sos_constructs.postgres.grants import reach  # it brings the reviewer of manifests, which nobody else needs at synth
+
         return list(reach.problems(nodes, self._spec.namespace, [(workload.client, server) for workload, server in self._granted]))

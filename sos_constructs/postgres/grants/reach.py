@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sos_constructs.foundation import SosNamespace
 from sos_constructs.postgres.grants.network import Client, Server
 from sos_constructs.review.graph.policies import selects
 from sos_constructs.review.usage import get, mapping, mappings, words
 
 import cdk8s
-from constructs import Construct, IConstruct
-
-
-def is_restricted(client: Client, namespace: str, scope: Construct) -> bool:
-    """Whether ``SosNamespace`` restricts the egress of these pods, by their label or for all of the namespace, as far as the app is built by now."""
-    if client.restricted:
-        return True
-    return any(isinstance(node, SosNamespace) and node.name == namespace and node.deny_egress for node in scope.node.root.node.find_all())
+from constructs import IConstruct
 
 
 def problems(nodes: Sequence[IConstruct], namespace: str, granted: Iterable[tuple[Client, Server]]) -> Iterator[str]:
