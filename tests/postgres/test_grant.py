@@ -466,7 +466,7 @@ MAIN = {"name": "main", "image": "x"}
         (plain("Deployment"), {"containers": "main"}, "containers='main' must be a list, for instance ['main']"),
         (plain("Deployment"), {"containers": []}, "containers=[] must name at least one; there are main"),
         (plain("Deployment"), {"containers": ["mein"]}, "containers='mein' is no container of Deployment/api (did you mean 'main'?); there are main"),
-        ("api", {}, "workload='api' must be a manifest (a dict), or a Deployment"),
+        ("api", {}, "workload='api' must be a manifest (a dict, not yet emitted), or a Deployment"),
         (
             {"kind": "Service", "metadata": {"name": "a"}},
             {},

@@ -64,7 +64,9 @@ class Grants:
 
         if isinstance(given, kplus.AbstractPod):
             return PlusWorkload(given, self._scope)
-        raise InvalidOption("workload", given, "must be a manifest (a dict), or a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod of cdk8s_plus_27")
+        raise InvalidOption(
+            "workload", given, "must be a manifest (a dict, not yet emitted), or a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod of cdk8s_plus_27"
+        )
 
     def _check_namespace(self, client: Client) -> None:
         ours = self._spec.namespace

@@ -9,6 +9,7 @@ from typing import Any
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.grants.access import Access, check_uris, chosen, occupied, taken
 from sos_constructs.postgres.grants.network import Client
+from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.workloads import POD
 
 from attrs import frozen
@@ -60,9 +61,9 @@ class ManifestWorkload:
             if str(container.get("name")) in wanted:
                 self._add_variables(container, access)
                 if access.ca is not None:
-                    self._add_once(container, "volumeMounts", "mountPath", access.ca.mount(), access)
+                    self._add_once(container, "volumeMounts", "mountPath", access.ca.mount(), access.ca)
         if access.ca is not None:
-            self._add_once(pod, "volumes", "name", access.ca.volume(), access)
+            self._add_once(pod, "volumes", "name", access.ca.volume(), access.ca)
         return made
 
     def _add_variables(self, container: dict[str, Any], access: Access) -> None:
@@ -74,13 +75,12 @@ class ManifestWorkload:
         container["env"] = [*(container.get("env") or ()), *missing]
         check_uris(self.client.title, str(container.get("name")), {entry.get("name"): entry.get("value") for entry in container["env"]})
 
-    def _add_once(self, owner: dict[str, Any], field: str, key: str, item: dict[str, Any], access: Access) -> None:
+    def _add_once(self, owner: dict[str, Any], field: str, key: str, item: dict[str, Any], ca: ServerCa) -> None:
         for entry in owner.get(field) or ():
             if entry == item:
                 return
             if entry.get(key) == item[key]:
-                assert access.ca is not None
-                raise occupied(self.client.title, f"{field} {item[key]}", access.ca)
+                raise occupied(self.client.title, f"{field} {item[key]}", ca)
         owner[field] = [*(owner.get(field) or ()), item]
 
 
