@@ -104,7 +104,14 @@ class Objects(Mapping[tuple[str, str], cdk8s.ApiObject]):
     """
 
     def __init__(self, scope: Construct, manifests: Iterable[Manifest]) -> None:
-        self._objects = {(str(m["kind"]), str(m["metadata"]["name"])): emit(scope, m) for m in manifests}
+        self._scope = scope
+        self._objects: dict[tuple[str, str], cdk8s.ApiObject] = {}
+        for manifest in manifests:
+            self.add(manifest)
+
+    def add(self, manifest: Manifest) -> None:
+        """Emit one more."""
+        self._objects[str(manifest["kind"]), str(manifest["metadata"]["name"])] = emit(self._scope, manifest)
 
     def __getitem__(self, key: tuple[str, str]) -> cdk8s.ApiObject:
         if key not in self._objects:

@@ -44,6 +44,15 @@ def located(scope: Construct, id: str) -> Iterator[None]:
         raise ValueError(f"{where}: {error}") from None
 
 
+@contextmanager
+def located_at(construct: Construct) -> Iterator[None]:
+    """The same for what is asked of a construct that is there."""
+    try:
+        yield
+    except InvalidOption as error:
+        raise ValueError(f"{construct.node.path}: {error}") from None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the nearest known word, or an empty string."""
     words = list(known)

@@ -148,5 +148,12 @@ def test_synthesizing_the_reference_chart_loads_nothing_heavy(tmp_path: Path):
     assert list(tmp_path.iterdir())
 
 
+def test_granting_to_a_plain_manifest_loads_nothing_heavy():
+    manifest = {"kind": "Pod", "metadata": {"name": "a", "labels": {"app": "a"}}, "spec": {"containers": [{"name": "a"}]}}
+    code = "from sos_constructs import HaPostgres, SosSecrets\nimport cdk8s\nchart = cdk8s.Chart(cdk8s.App(), 'a')\n"
+    code += "db = HaPostgres(chart, 'db', credentials=SosSecrets(chart, 'secrets').postgres)\n"
+    assert loaded(f"{code}db.grant({manifest}, database='auth')\ncdk8s.Testing.synth(chart)") & HEAVY == set()
+
+
 def test_it_says_that_it_is_typed():
     assert (ROOT / "sos_constructs" / "py.typed").exists()

@@ -89,5 +89,7 @@ class SosNamespace(Construct):
         super().__init__(scope, id)
         self.name = name
         """The namespace's name, for other charts' ``namespace=``."""
+        self.deny_egress = deny_egress
+        """Whether its pods may call nothing but DNS until a policy allows more."""
         self.objects = Objects(self, manifests(spec))
         """The emitted objects by kind and name."""

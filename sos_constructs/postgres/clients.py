@@ -64,6 +64,11 @@ def check(spec: Spec) -> None:
         clients.check(option)
 
 
+def is_open(spec: Spec) -> bool:
+    """Whether every pod of the database's namespace may connect."""
+    return {"podSelector": {}} in peers(spec)
+
+
 def peers(spec: Spec) -> list[dict[str, Any]]:
     """Those who may connect, as the peers of a rule; each once, in the order given."""
     found: list[dict[str, Any]] = []

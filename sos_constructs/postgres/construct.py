@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sos_constructs.emit import Objects
-from sos_constructs.errors import InvalidOption, did_you_mean, located
+from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
 from sos_constructs.foundation import PRIORITY_HIGH
 from sos_constructs.postgres import configmaps, network, rbac, services
 from sos_constructs.postgres import monitoring as metrics
@@ -14,6 +14,8 @@ from sos_constructs.postgres import names as n
 from sos_constructs.postgres import tls as certificates
 from sos_constructs.postgres.clients import EVERY_POD, Clients
 from sos_constructs.postgres.failover import FastFailover
+from sos_constructs.postgres.grants import Access, Grants
+from sos_constructs.postgres.grants.network import server
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pooler import manifests as pooling
@@ -29,6 +31,11 @@ from sos_constructs.secrets.handles import SecretHandle
 
 import cdk8s
 from constructs import Construct
+
+if TYPE_CHECKING:
+    import cdk8s_plus_27 as kplus
+
+Workload = TypeVar("Workload", bound="Mapping[str, Any] | kplus.AbstractPod")
 
 EXPORTER_RESOURCES = Resources(cpu_request="50m", cpu_limit="200m", memory_request="64Mi", memory_limit="256Mi")
 
@@ -156,6 +163,7 @@ class HaPostgres(Construct):
         """The validated options."""
         self.objects = Objects(self, objects)
         """The emitted objects by kind and name; ``add_json_patch`` on them is safe."""
+        self._grants = Grants(self, spec, self.objects)
         self.primary_host = spec.names.primary_service
         """Where writes go, as seen from the same namespace."""
         self.readonly_host = spec.names.readonly_service
@@ -196,3 +204,46 @@ class HaPostgres(Construct):
             pooler=self.pooled if self.spec.pooler else None,
             ca=self.ca,
         )
+
+    def grant(
+        self,
+        workload: Workload,
+        *,
+        database: str | None = None,
+        readonly: bool = False,
+        pooled: bool = False,
+        dsn: str | None = None,
+        containers: Collection[str] | None = None,
+        egress: bool = False,
+    ) -> Workload:
+        """Give a workload all it needs to use one of the databases: environment, the CA, and NetworkPolicies where access is restricted.
+
+        ``db.grant(deployment, database="auth")``. May be called again, for the same or for another database. No right in the API
+        is needed: the kubelet gives a pod its environment and its volumes, whatever its ServiceAccount may do.
+
+        :param workload: a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod in the database's namespace. One of cdk8s-plus is changed and
+            returned; of a plain manifest a changed copy is returned, for you to emit.
+        :param database: which one. Needed where several are declared.
+        :param readonly: go to the replicas, whose data may be a moment old.
+        :param pooled: go through the pooler.
+        :param dsn: the name of a variable for a connection URI, such as ``DATABASE_URL``, and beside it only user and password. Default: ``PGHOST``
+            and so on, which every libpq driver reads. A container that uses two databases needs it for each.
+        :param containers: names of the containers that get it, init containers too. Default: all that the workload has by now but the init containers.
+        :param egress: ``True`` also lets its pods out. That is done by itself where ``SosNamespace``, made before, restricts them; where something outside
+            this app does, it must be said. (To pods that nothing restricts, the policy would be the restriction.)
+        :raises ValueError: naming path, option, value and fix: when a container has one of the variables with another value, the workload is in another
+            namespace, a name is not there, or, at synth, when a NetworkPolicy of the app keeps the workload from what it was granted.
+        """
+        with located_at(self):
+            handle = self.database(self._one_database() if database is None else database)
+            access = Access.of(handle.pooled if pooled else handle, readonly=readonly, dsn=dsn)
+            to = server(self.spec, pooled=pooled, readonly=readonly)
+            made: Workload = self._grants.add(workload, access, to, containers=containers, egress=egress)
+        return made
+
+    def _one_database(self) -> str:
+        declared = [database.name for database in self.spec.databases]
+        if len(declared) != 1:
+            there = f"must name one of {', '.join(declared)}" if declared else "has nothing to name: give HaPostgres databases=[Database(…)]"
+            raise InvalidOption("database", None, there)
+        return declared[0]

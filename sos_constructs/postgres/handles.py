@@ -44,7 +44,7 @@ class ServerCa:
 
 @attrs.frozen(kw_only=True)
 class DatabaseHandle:
-    """One database: where it is, who owns it, and where the password stands."""
+    """One database: where it is, who owns it, and where the password stands. The parts of ``HaPostgres.grant``, for who puts them in by hand."""
 
     name: str
     user: str

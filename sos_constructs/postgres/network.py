@@ -43,7 +43,7 @@ def network_policy(spec: Spec) -> dict[str, Any]:
 
 def _clients(spec: Spec, members: dict[str, Any]) -> list[dict[str, Any]]:
     peers = clients.peers(spec)
-    if {"podSelector": {}} in peers:
+    if clients.is_open(spec):
         return peers  # members and pooler are among them
     pooler = [] if spec.pooler is None else [{"podSelector": {"matchLabels": PoolerNames(spec.name).selector}}]
     return [*peers, members, *pooler]

@@ -6,19 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sos_constructs.review.model import Key, Manifest, Manifests
+from sos_constructs.workloads import POD
 
 from attrs import frozen
 
-#: Where each kind keeps its pod.
-POD = {
-    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
-    "DaemonSet": ("spec", "template", "spec"),
-    "Deployment": ("spec", "template", "spec"),
-    "Job": ("spec", "template", "spec"),
-    "Pod": ("spec",),
-    "ReplicaSet": ("spec", "template", "spec"),
-    "StatefulSet": ("spec", "template", "spec"),
-}
 _POD_GROUPS = ("", "apps", "batch")
 
 

@@ -11,6 +11,7 @@ from sos_constructs.emit import emit
 from sos_constructs.postgres.handles import DatabaseHandle
 
 import cdk8s
+import cdk8s_plus_27 as kplus
 
 import main
 
@@ -64,6 +65,55 @@ def client(name: str, namespace: str, image: ImageProfile, databases: tuple[str,
         container["volumeMounts"].append(db.ca.mount())
     emit(chart, _pod(name, namespace, image, CLIENT_LABELS, containers, db.ca.volume()))
     return _synth_last(chart, 1)
+
+
+def granted(namespace: str, image: ImageProfile) -> list[dict[str, Any]]:
+    """Two workloads with what ``grant`` gives them, and their policies: `granted-plain`, a manifest, and `granted-plus`, made with cdk8s-plus."""
+    chart, db = _client_chart(namespace, image, allow_from=())
+    database = [str(made.name) for made in db.objects.values()]
+    labels = CLIENT_LABELS | {"app.kubernetes.io/component": "granted"}
+    containers = [_container(name, image, env=[], command=["sleep", "infinity"]) for name in ("libpq", "uris")]
+    pod = _pod("granted-plain", namespace, image, labels, containers)
+    pod["spec"]["restartPolicy"] = "Always"
+    plain: dict[str, Any] = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "granted-plain", "namespace": namespace},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod["spec"]}},
+    }
+    emit(chart, _grant(db, plain))
+    _grant(db, _plus(chart, image))
+    return [manifest for manifest in cdk8s.Testing.synth(chart) if manifest["metadata"]["name"] not in database]
+
+
+def _grant(db: HaPostgres, workload: Any) -> Any:
+    workload = db.grant(workload, database="auth", containers=["libpq"])
+    workload = db.grant(workload, database="auth", dsn="DATABASE_URL", containers=["uris"])
+    return db.grant(workload, database="auth", dsn="READS_URL", readonly=True, containers=["uris"])
+
+
+def _plus(chart: cdk8s.Chart, image: ImageProfile) -> kplus.Deployment:
+    """Under Pod Security `restricted`, for which cdk8s-plus-27 lacks two words."""
+    containers = [
+        kplus.ContainerProps(
+            name=name,
+            image=image.image,
+            image_pull_policy=kplus.ImagePullPolicy.IF_NOT_PRESENT,
+            command=["sleep", "infinity"],
+            env_variables={"HOME": kplus.EnvValue.from_value("/tmp")},
+            resources=kplus.ContainerResources(cpu=kplus.CpuResources(request=kplus.Cpu.millis(10))),
+            security_context=kplus.ContainerSecurityContextProps(user=image.uid, group=image.gid),
+        )
+        for name in ("libpq", "uris")
+    ]
+    made = kplus.Deployment(chart, "granted", metadata=cdk8s.ApiObjectMetadata(name="granted-plus"), replicas=1, containers=containers)
+    pod = "/spec/template/spec"
+    cdk8s.ApiObject.of(made).add_json_patch(
+        cdk8s.JsonPatch.add(f"{pod}/securityContext/seccompProfile", {"type": "RuntimeDefault"}),
+        cdk8s.JsonPatch.add(f"{pod}/terminationGracePeriodSeconds", 1),
+        *(cdk8s.JsonPatch.add(f"{pod}/containers/{number}/securityContext/capabilities", {"drop": ["ALL"]}) for number in range(len(containers))),
+    )
+    return made
 
 
 def ledger(

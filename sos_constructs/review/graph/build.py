@@ -8,7 +8,8 @@ from typing import Any
 from sos_constructs.review.graph import policies
 from sos_constructs.review.graph.model import Edge, Graph, Kind, Node
 from sos_constructs.review.model import Key, Manifest, Manifests
-from sos_constructs.review.usage import POD, containers, get, mapping, mappings, pod_spec, words
+from sos_constructs.review.usage import containers, get, mapping, mappings, pod_spec, words
+from sos_constructs.workloads import POD
 
 #: Kubernetes puts it into every namespace.
 _GIVEN = {"kube-root-ca.crt"}

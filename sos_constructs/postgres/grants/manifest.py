@@ -1,0 +1,92 @@
+"""Access for a workload that is a plain manifest: a copy with it, the original stays."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sos_constructs.errors import InvalidOption
+from sos_constructs.postgres.grants.access import Access, check_uris, chosen, occupied, taken
+from sos_constructs.postgres.grants.network import Client
+from sos_constructs.postgres.handles import ServerCa
+from sos_constructs.workloads import POD
+
+from attrs import frozen
+
+KINDS = tuple(kind for kind in POD if kind != "ReplicaSet")
+#: Labels that change with every release: a policy that asked for them would shut out the pods that a rollout has yet to replace.
+_FLEETING = {"app.kubernetes.io/version", "helm.sh/chart"}
+
+
+@frozen
+class ManifestWorkload:
+    """A Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod as a dict, examined."""
+
+    manifest: Mapping[str, Any]
+    client: Client
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> ManifestWorkload:
+        """Raise :class:`InvalidOption` for what is no workload, or one whose pods no policy could name."""
+        kind, metadata = str(manifest.get("kind")), manifest.get("metadata") or {}
+        if kind not in KINDS:
+            raise InvalidOption("workload", kind, f"is no workload; there are {', '.join(KINDS)}")
+        if not metadata.get("name"):
+            raise InvalidOption("workload", kind, "must have metadata.name")
+        where = f"{kind}/{metadata['name']}"
+        pod = _at(manifest, POD[kind][:-1])
+        if not _at(pod, ("spec",)).get("containers"):
+            raise InvalidOption("workload", where, f"must have containers at {'.'.join(POD[kind])}.containers")
+        labels = dict(_at(pod, ("metadata",)).get("labels") or {})
+        # what the workload itself finds its pods by never changes; a Job, a CronJob and a Pod have no such selector
+        selector = dict(manifest["spec"].get("selector") or {}) if kind in ("Deployment", "StatefulSet", "DaemonSet") else {}
+        selector = selector or {"matchLabels": {key: value for key, value in sorted(labels.items()) if key not in _FLEETING}}
+        if not any(selector.values()):
+            raise InvalidOption("workload", where, "must have a label on its pods, such as app.kubernetes.io/name: a NetworkPolicy finds them by it")
+        client = Client(kind=kind, name=str(metadata["name"]), namespace=metadata.get("namespace"), selector=selector, labels=labels)
+        return cls(manifest, client)
+
+    def add(self, access: Access, containers: Collection[str] | None) -> dict[str, Any]:
+        """A copy in which the containers have access.
+
+        :raises InvalidOption: when a container is not there, or has one of the variables or the CA's place for something else.
+        """
+        made = copy.deepcopy(dict(self.manifest))
+        pod = _at(made, POD[self.client.kind])
+        every = [*pod["containers"], *(pod.get("initContainers") or ())]
+        names = [[str(container.get("name")) for container in pod.get(field) or ()] for field in ("containers", "initContainers")]
+        wanted = chosen(self.client.title, containers, *names)
+        for container in every:
+            if str(container.get("name")) in wanted:
+                self._add_variables(container, access)
+                if access.ca is not None:
+                    self._add_once(container, "volumeMounts", "mountPath", access.ca.mount(), access.ca)
+        if access.ca is not None:
+            self._add_once(pod, "volumes", "name", access.ca.volume(), access.ca)
+        return made
+
+    def _add_variables(self, container: dict[str, Any], access: Access) -> None:
+        there = {entry.get("name"): entry for entry in container.get("env") or ()}
+        for entry in access.variables:
+            if there.get(entry["name"], entry) != entry:
+                raise taken(self.client.title, str(container.get("name")), entry["name"])
+        missing = [copy.deepcopy(entry) for entry in access.variables if entry["name"] not in there]
+        container["env"] = [*(container.get("env") or ()), *missing]
+        check_uris(self.client.title, str(container.get("name")), {entry.get("name"): entry.get("value") for entry in container["env"]})
+
+    def _add_once(self, owner: dict[str, Any], field: str, key: str, item: dict[str, Any], ca: ServerCa) -> None:
+        for entry in owner.get(field) or ():
+            if entry == item:
+                return
+            if entry.get(key) == item[key]:
+                raise occupied(self.client.title, f"{field} {item[key]}", ca)
+        owner[field] = [*(owner.get(field) or ()), item]
+
+
+def _at(manifest: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """The mapping at the end of a path of fields; an empty one where there is none."""
+    found: Any = manifest
+    for name in path:
+        found = (found.get(name) or {}) if isinstance(found, Mapping) else {}
+    return found if isinstance(found, Mapping) else {}
