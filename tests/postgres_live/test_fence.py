@@ -59,10 +59,10 @@ def test_clients_are_turned_away_and_members_are_not(guarded: Postgres, tmp_path
     wall = fence.Fence(guarded.data_dir.parent, clock=lambda: next(seconds))
     (guarded.socket_dir / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{guarded.port}")  # members have the usual port
     psql = Psql(str(guarded.bin_dir), str(guarded.socket_dir), "postgres")
-    wall.round(PRIMARY, psql)
+    wall.round(PRIMARY, psql, lambda: True)
     connected = connect(guarded)
     for _ in range(6):
-        wall.round(ALONE, psql)
+        wall.round(ALONE, psql, lambda: True)
     assert wall.closed
     with pytest.raises(psycopg.OperationalError):
         connected.execute("SELECT 1")
@@ -74,7 +74,7 @@ def test_clients_are_turned_away_and_members_are_not(guarded: Postgres, tmp_path
     guarded.restart()
     with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects connection"):
         connect(guarded)
-    wall.round(PRIMARY, psql)
+    wall.round(PRIMARY, psql, lambda: True)
     connect(guarded).close()
 
 

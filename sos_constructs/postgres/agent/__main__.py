@@ -9,17 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from . import fast_watch
+from . import fast_watch, fence
 from .actions import Actions
 from .certificates import Renewal
 from .farewell import leave
-from .fence import Fence, prepare
-from .files import DeclaredError
+from .files import Declared, DeclaredError
 from .guard import NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
 from .lock_watch import LockWatch, watch_rivals
@@ -175,14 +174,23 @@ def watch_labels(member: Member, metrics: Metrics, actions: Actions) -> None:
 
 def watch_fence(member: Member, metrics: Metrics) -> None:
     """Whether clients may come in."""
-    fence = Fence(member.runtime_dir)
+    wall = fence.Fence(member.runtime_dir)
 
     def look() -> None:
         declared = member.declared()
-        prepare(member.runtime_dir)
-        fence.round(member.patroni(declared).status(), member.psql(declared))
+        fence.prepare(member.runtime_dir)
+        wall.round(member.patroni(declared).status(), member.psql(declared), partial(store_answers, member, declared))
 
-    keep("fence", metrics, look)
+    keep("fence", metrics, look, pause=fence.INTERVAL)
+
+
+def store_answers(member: Member, declared: Declared) -> bool:
+    """Whether the API server tells whose the lock is."""
+    try:
+        replace(connect(member), timeout=1.0).annotations(f"{declared.patroni['scope']}-leader")
+    except KubeError:
+        return False
+    return True
 
 
 def connect(member: Member) -> Kube:

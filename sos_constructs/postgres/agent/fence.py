@@ -22,8 +22,10 @@ from .psql import Psql
 FILE = "fenced"
 OPEN, CLOSED = "", "all\n"
 GRACE = 3.0
-"""Seconds that a former primary has to find its successor: a switchover takes less. Nobody leads yet by then who was not handed the lock:
-a primary that cannot renew gives up after ten seconds, and its lock lasts for twenty."""
+"""Seconds that a former primary has to find its successor, which in a switchover takes less, as long as the API server answers. Where it does not,
+there is nothing to wait for, and what the server shows as it comes back may be what nobody was promised: commits whose wait was broken off."""
+INTERVAL = 0.5
+"""Seconds between two looks: a primary that gives up is a standby about two seconds later."""
 
 END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS NOT NULL"
 
@@ -50,17 +52,19 @@ class Fence:
     _led: bool = False
     _alone_since: float | None = None
 
-    def round(self, status: Status, psql: Psql) -> None:
+    def round(self, status: Status, psql: Psql, store_answers: Callable[[], bool]) -> None:
         """Close or open, as the member stands now."""
         if status.role == "primary" or status.streaming:
             self._led, self._alone_since = status.role == "primary", None
             if status.running:
                 self._tell(OPEN, psql)
-        elif status.running and (self._led or self.closed):
+        elif self._led or self.closed:
             self._alone_since = self.clock() if self._alone_since is None else self._alone_since
-            if self.clock() - self._alone_since >= GRACE or self.closed:
-                self._tell(CLOSED, psql)
-                psql.query(END)
+            if self.closed or self.clock() - self._alone_since >= GRACE or not store_answers():
+                self._write(CLOSED)  # a server that does not run reads it when it starts
+                if status.running:
+                    self._tell(CLOSED, psql)
+                    psql.query(END)
 
     @property
     def closed(self) -> bool:
@@ -68,13 +72,16 @@ class Fence:
         return (self.folder / FILE).read_text() == CLOSED
 
     def _tell(self, content: str, psql: Psql) -> None:
-        if self._told == content:
+        if self._told != content:
+            self._write(content)
+            psql.query("SELECT pg_catalog.pg_reload_conf()")
+            self._told = content
+
+    def _write(self, content: str) -> None:
+        if (self.folder / FILE).read_text() == content:
             return
-        before = (self.folder / FILE).read_text()
-        if before != content:
-            write_whole(self.folder / FILE, content)
-        psql.query("SELECT pg_catalog.pg_reload_conf()")
-        self._told = content
-        if before != content:
-            closing = "a former primary without a leader: clients are turned away until it streams or leads again"
-            log(*(("warning", "fence", closing) if content == CLOSED else ("info", "fence", "clients may connect again")))
+        write_whole(self.folder / FILE, content)
+        if content == CLOSED:
+            log("warning", "fence", "a former primary without a leader: clients are turned away until it streams or leads again")
+        else:
+            log("info", "fence", "clients may connect again")

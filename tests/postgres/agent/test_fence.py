@@ -22,6 +22,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.psql, self.now = folder, FakePsql(folder), 100.0
+        self.store_answers = True
         prepare(folder)
         self.begin()
 
@@ -33,7 +34,7 @@ class Server:
         """Whether it is closed after rounds a while apart."""
         for status in statuses:
             self.now += seconds
-            self.fence.round(status, Psql(str(self.psql.bin_dir), str(self.folder), "postgres"))
+            self.fence.round(status, Psql(str(self.psql.bin_dir), str(self.folder), "postgres"), lambda: self.store_answers)
         return self.fence.closed
 
     def reloads(self) -> int:
@@ -53,6 +54,17 @@ def test_a_former_primary_without_a_leader_is_closed_until_it_streams(server: Se
     assert not server.see(ALONE, ALONE, ALONE, ALONE, ALONE, ALONE), "it is a standby like any other now"
     assert server.reloads() == 3, "at the start, to close and to open"
     assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == ["warning", "info"]
+
+
+def test_where_the_store_is_silent_nothing_is_waited_for(server: Server):
+    assert not server.see(PRIMARY)
+    server.store_answers = False
+    assert not server.see(PRIMARY), "the failsafe mode decides for how long"
+    assert server.see(DOWN), "before it comes back as a standby"
+    assert server.reloads() == 1, "it reads the file when it starts"
+    assert server.see(ALONE)
+    assert server.psql.asked()[-2:] == ["SELECT pg_catalog.pg_reload_conf()", END]
+    assert not server.see(STREAMING)
 
 
 def test_clients_that_got_in_are_disconnected_in_every_round(server: Server):
