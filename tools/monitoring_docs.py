@@ -95,7 +95,7 @@ def page() -> str:
     version = monitoring.EXPORTER_IMAGE.rpartition(":")[2]
     parts = [INTRODUCTION.format(version=version, label=monitoring.CLUSTER_LABEL), *_table(("series", "type", "labels", "meaning"), _metrics()), ALERTS]
     for group, alerts in GROUPS.items():
-        parts += [f"\n### {group.capitalize()}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
+        parts += [f"\n### {_heading(group)}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
     parts += [DASHBOARD, *_table(("row", "panels"), ((row, ", ".join(panel.title for panel in panels)) for row, panels in ROWS.items()))]
     return "\n".join(parts) + "\n"
 
@@ -104,12 +104,16 @@ def runbook() -> str:
     """The whole runbook."""
     parts = [RUNBOOK]
     for group, alerts in GROUPS.items():
-        parts.append(f"\n## {group.capitalize()}")
+        parts.append(f"\n## {_heading(group)}")
         for alert in alerts:
             commands = "\n".join(map(command, alert.look))
             due = "at once" if alert.lasting == "0m" else f"after {alert.lasting}"
             parts += [f"\n### {alert.title}\n", f"{alert.severity}, {due}. {alert.description}\n", f"```console\n{commands}\n```\n", alert.act]
     return "\n".join(parts) + "\n"
+
+
+def _heading(group: str) -> str:
+    return group.capitalize().replace("-", " ")
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:

@@ -242,7 +242,7 @@ CASES = (
     ),
     # two of three within ten minutes are none too many; the third is
     Case(
-        alerts="FalseAlarms",
+        alerts="FailoverFalseAlarms",
         series=steps("cuts", "0x4 1x19 2x19 3x80", *PODS[1:]) | steps("withdraws", "0x4 1x19 2x19 3x80", *PODS[1:]),
         quiet=44,
         fires=45,

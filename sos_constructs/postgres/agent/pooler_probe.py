@@ -49,4 +49,4 @@ def refused(declared: dict[str, Any], side: str, password: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"no answer within {SECONDS:.0f} s"
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[0]

@@ -73,7 +73,7 @@ FAST_FAILOVER = (
         needs=("fast failover",),
     ),
     Alert(
-        name="FalseAlarms",
+        name="FailoverFalseAlarms",
         # The agent that cut most often: each failover is one cut for it, and one release for all. 2.5: increase() gives no whole numbers.
         expr=f"{_steps('cuts', '6h', 'max')} - on ({_CLUSTER}) {_steps('releases', '6h')} > 2.5",
         lasting="0m",
