@@ -21,7 +21,7 @@ import yaml
 from attrs import evolve
 
 from tests import crds
-from tests.postgres.alert_cases import CASES, QUIET, Series, crashed, healthy, one, poolers_gone, promoted
+from tests.postgres.alert_cases import CASES, QUIET, Series, crashed, healthy, one, poolers_gone, poolers_say, promoted, steps
 from tests.postgres.example import series, spec
 from tests.postgres.promtool import Promtool
 
@@ -209,15 +209,40 @@ def test_a_crashed_node_is_told_and_hides_nothing(rules_file: Promtool, tmp_path
     rules_file("test", "rules", "tests.yaml")
 
 
-def test_annotations_are_filled_in(rules_file: Promtool, tmp_path: Path) -> None:
-    rule = rules(prometheus_rule(spec(), PrometheusOperator()))["SosPostgresReplicationLag"]
-    case = _promtool_case("lag", one("sos_pg_replication_lag_seconds", "150x20"), {})
-    labels = {"severity": "warning", "namespace": "sos-app", "postgres_cluster": "postgres", "pod": "postgres-1"}
-    annotations = rule["annotations"] | {"summary": "postgres-1 is 2m 30s behind"}
-    case["alert_rule_test"] = [
-        {"eval_time": "10m", "alertname": "SosPostgresReplicationLag", "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}]}
-    ]
-    (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [case]}))
+OF_ALL = {"namespace": "sos-app", "postgres_cluster": "postgres"}
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "labels", "summary"),
+    [
+        ("ReplicationLag", one("sos_pg_replication_lag_seconds", "150x20"), {"pod": "postgres-1"}, "postgres-1 is 2m 30s behind"),
+        (
+            "CertificateEnds",
+            one("sos_agent_certificate_expiry_timestamp_seconds", "0x20"),
+            {},
+            "The certificate of sos-app/postgres ends in -10m 0s (negative: it has ended)",
+        ),
+        ("PoolerDown", {}, {}, "No pooler of sos-app/postgres answers"),
+        (
+            "PoolerDown",
+            poolers_say("sos_pooler_up", "0x20", 'side="readonly"'),
+            {"side": "readonly"},
+            "No pooler of sos-app/postgres answers (side readonly)",
+        ),
+        (
+            "FailoverFalseAlarms",
+            steps("cuts", "0 1 2 3x20", "postgres-1") | steps("releases", "0x20", "postgres-1"),
+            {},
+            "A standby of sos-app/postgres was cut off for nothing 3 times within six hours",
+        ),
+    ],
+)
+def test_annotations_are_filled_in(rules_file: Promtool, alert: str, series: Series, labels: dict[str, str], summary: str) -> None:
+    rule = rules(prometheus_rule(EVERYTHING, PrometheusOperator()))[f"SosPostgres{alert}"]
+    case = _promtool_case(alert, series, {})
+    expected = {"exp_labels": rule["labels"] | OF_ALL | labels, "exp_annotations": rule["annotations"] | {"summary": summary}}
+    case["alert_rule_test"] = [{"eval_time": "10m", "alertname": rule["alert"], "exp_alerts": [expected]}]
+    (rules_file.folder / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [case]}))
     rules_file("test", "rules", "tests.yaml")
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -147,7 +148,7 @@ def test_what_alerts_look_at_is_sent_while_the_option_is_on(member: Member, api:
             case _:
                 raise SystemExit
 
-    monkeypatch.setattr(fast_watch.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     with pytest.raises(SystemExit):
         fast_watch.watch_leader(member, metrics, member.config_dir.parent)
     assert [re.findall(r"^sos_agent_cut_off (.*)$", text, re.MULTILINE) for text in told] == [["0"], ["1"], []]
