@@ -50,7 +50,8 @@ Alerts about standbys are left out with one instance, `SosPostgresSyncStandbyMis
 `tls=None`, and those about the pooler and the fast failover without these options.
 In the expressions the label matchers are left out. Each name leads to its page of the [runbook](runbook.md), and so does the annotation
 `runbook_url` of the alert: `PrometheusOperator(runbooks="https://wiki.example/postgres")` says where your people read it. `renewal` is `renew_before` of
-`CertManager`, else 30 days, before which `sosctl secrets check` begins to note a certificate; `query_wait_timeout` and `replicas` are the pooler's.
+`CertManager`, else 30 days, before which `sosctl secrets check` begins to note a certificate; a third of its life where that is less.
+`query_wait_timeout` and `replicas` are the pooler's.
 
 The chart makes no backups. With `archive_mode` on (`parameters=`), two alerts look at the archiver. `PrometheusOperator(backup_cronjob="postgres-backup")`
 names the CronJob, in the same namespace, that makes your backups, and adds an alert for one that has not succeeded for `backup_max_age`; it needs

@@ -73,6 +73,7 @@ def healthy() -> Series:
         found |= {("sos_agent_failover_steps_total", pod, step(name)): zero for name in STEPS}
         # no member's certificate ends within sixty days; they were made together
         found |= {("sos_agent_certificate_expiry_timestamp_seconds", pod, ""): f"{60 * DAY}x{MINUTES}", ("sos_agent_cut_off", pod, ""): zero}
+        found |= {("sos_agent_certificate_start_timestamp_seconds", pod, ""): f"{-90 * DAY}x{MINUTES}"}
     found["kube_cronjob_status_last_successful_time", "", 'cronjob="backup"'] = now
     return found | poolers()
 
@@ -129,6 +130,10 @@ def steps(name: str, values: str, *pods: str) -> Series:
 
 def certificate(values: str, *pods: str) -> Series:
     return {("sos_agent_certificate_expiry_timestamp_seconds", pod, ""): values for pod in pods}
+
+
+def lives(begins: str, ends: str) -> Series:
+    return certificate(ends, *PODS) | {("sos_agent_certificate_start_timestamp_seconds", pod, ""): begins for pod in PODS}
 
 
 def backup(values: str | None) -> Series:
@@ -222,6 +227,8 @@ CASES = (
     Case(alerts="CertificateEndsSoon", series=certificate(f"{20 * DAY + 3600}x130", *PODS), quiet=75, fires=76),
     Case(alerts="CertificateEndsSoon CertificateEnds", series=certificate(f"{3 * DAY + 3600}x130", *PODS), quiet=14, fires=62),
     Case(alerts="CertificateEndsSoon CertificateEnds", series=certificate("600x130", *PODS), quiet=0, fires=60),
+    # a certificate of a day: two thirds of eight hours before its end
+    Case(alerts="CertificateEndsSoon", series=lives(f"{-18 * 3600}x130", f"{6 * 3600}x130"), quiet=54, fires=56),
     Case(alerts="CertificateDiffers", series=certificate(f"{60 * DAY}x4 {90 * DAY}x126", *PODS[1:]), quiet=19, fires=20),
     Case(alerts="StandbyCutOff", series=one("sos_agent_cut_off", "0x4 1x99"), quiet=6, fires=7),
     Case(alerts="LockReleased", series=steps("releases", "0x4 1x99", "postgres-1"), quiet=4, fires=5),
@@ -275,6 +282,7 @@ CASES = (
 )
 
 QUIET: tuple[tuple[str, Series], ...] = (
+    ("certificates of one day, renewed every sixteen hours", lives(f"{-15 * 3600}x130", f"{9 * 3600}x130")),
     ("a full pool, for which nobody waits", poolers_say("sos_pooler_servers", "4x130", pool(SIDES[0], "active"))),
     ("clients wait for a moment while there are free servers", poolers_say("sos_pooler_clients", "2x130", pool(SIDES[0], "waiting"))),
     ("a failover behind the pooler", poolers_say("sos_pooler_serves", "1x9 0x1 1x99", SIDES[0]) | poolers_say("sos_pooler_paused", "0x9 1x1 0x99", SIDES[0])),

@@ -21,7 +21,7 @@ import yaml
 from attrs import evolve
 
 from tests import crds
-from tests.postgres.alert_cases import CASES, QUIET, Series, crashed, healthy, one, poolers_gone, poolers_say, promoted, steps
+from tests.postgres.alert_cases import CASES, QUIET, Series, crashed, healthy, lives, one, poolers_gone, poolers_say, promoted, steps
 from tests.postgres.example import series, spec
 from tests.postgres.promtool import Promtool
 
@@ -31,7 +31,7 @@ FOREIGN_SERIES = {
     *("patroni_primary", "patroni_standby_leader", "patroni_replica", "patroni_postgres_running", "patroni_postgres_streaming", "patroni_postgres_timeline"),
     *("patroni_is_paused", "patroni_dcs_last_seen", "patroni_failsafe_mode_is_active", "patroni_pending_restart"),
     *("sos_agent_reconcile_success", "sos_agent_last_success_timestamp_seconds", "sos_agent_last_action_timestamp_seconds"),
-    *("sos_agent_certificate_expiry_timestamp_seconds", "sos_agent_cut_off", "sos_agent_failover_steps_total"),
+    *("sos_agent_certificate_start_timestamp_seconds", "sos_agent_certificate_expiry_timestamp_seconds", "sos_agent_cut_off", "sos_agent_failover_steps_total"),
     *(f"sos_pooler_{name}" for name in ("up", "serves", "config_current", "password_current", "client_connections", "client_connections_limit")),
     *(f"sos_pooler_{name}" for name in ("clients", "servers", "pool_size", "longest_wait_seconds")),
     *("pg_up", "pg_exporter_last_scrape_error", "pg_exporter_user_queries_load_error", "pg_stat_database_deadlocks", "pg_stat_archiver_last_archive_age"),
@@ -134,8 +134,8 @@ def test_alerts_that_cannot_come_true_are_left_out() -> None:
 def test_a_certificate_is_due_as_its_renewal_says(tls: CertificateSecret | CertManager, seconds: int) -> None:
     found = rules(prometheus_rule(spec(tls=tls), PrometheusOperator()))
     assert renewal(tls).total_seconds() == seconds
-    assert found["SosPostgresCertificateEndsSoon"]["expr"].endswith(f"< {seconds} * 2 / 3")
-    assert found["SosPostgresCertificateEnds"]["expr"].endswith(f"< {seconds} / 10")
+    assert found["SosPostgresCertificateEndsSoon"]["expr"].endswith(f" / 3, {seconds}) * 2 / 3")
+    assert found["SosPostgresCertificateEnds"]["expr"].endswith(f" / 3, {seconds}) / 10")
     assert timedelta(days=NOTICE_DAYS) == NOTICE, "as sosctl begins to note it"
 
 
@@ -218,7 +218,7 @@ OF_ALL = {"namespace": "sos-app", "postgres_cluster": "postgres"}
         ("ReplicationLag", one("sos_pg_replication_lag_seconds", "150x20"), {"pod": "postgres-1"}, "postgres-1 is 2m 30s behind"),
         (
             "CertificateEnds",
-            one("sos_agent_certificate_expiry_timestamp_seconds", "0x20"),
+            lives("-7776000x20", "0x20"),
             {},
             "The certificate of sos-app/postgres ends in -10m 0s (negative: it has ended)",
         ),

@@ -25,12 +25,12 @@ class Metrics:
         self._failures: dict[str, int] = {}
         self._failover: dict[str, int] = {}
         self._round = time.monotonic()
-        self._certificate_ends: float | None = None
+        self._certificate: tuple[float | None, float | None] = None, None
         self._cut_off: bool | None = None
 
-    def certificate_ends(self, moment: float) -> None:
-        """Note when the certificate in use ends."""
-        self._certificate_ends = moment
+    def certificate(self, begins: float, ends: float) -> None:
+        """Note for how long the certificate in use is valid."""
+        self._certificate = begins, ends
 
     def record(self, step: str, success: bool) -> None:
         """Note the outcome of one step."""
@@ -77,8 +77,10 @@ class Metrics:
             for name, kind, meaning, values in families:
                 lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
                 lines += [f'{name}{{step="{step}"}} {value}' for step, value in sorted(values.items())]
+        begins, ends = self._certificate
         single = (
-            ("sos_agent_certificate_expiry_timestamp_seconds", "When the certificate that this member serves ends.", self._certificate_ends),
+            ("sos_agent_certificate_start_timestamp_seconds", "When the certificate that this member serves began.", begins),
+            ("sos_agent_certificate_expiry_timestamp_seconds", "When the certificate that this member serves ends.", ends),
             ("sos_agent_cut_off", "Whether the fast failover keeps this standby from its primary.", self._cut_off),
         )
         for name, meaning, value in single:

@@ -1,9 +1,10 @@
 """The certificate that members serve: does it end before somebody renews it.
 
 ``$renewal`` is the time before its end at which it is to be renewed: ``CertManager.renew_before``, or the 30 days before which ``sosctl secrets
-check`` begins to note it. Two thirds of that are left when a renewal is overdue for ten days of thirty, within which cert-manager has tried some ten
-times (an hour after a failure, then after twice as long each time); a tenth is three days, a weekend. A certificate in the Secret that cannot be
-used is a failure of the agent's step ``certificate``, with its reason: AgentFailing tells.
+check`` begins to note it; for one that lives shorter, the last third of its life, as cert-manager does by itself. Two thirds of that are left when a
+renewal is overdue for ten days of thirty, within which cert-manager has tried some ten times (an hour after a failure, then after twice as long each
+time); a tenth is three days, a weekend. A certificate in the Secret that cannot be used is a failure of the agent's step ``certificate``, with its
+reason: AgentFailing tells.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from sos_constructs.postgres.alerts.alert import Alert
 
 _LOG = "kubectl -n sos-app logs postgres-0 -c agent --tail=20"
 _SECRET = "kubectl -n sos-app describe secret postgres-tls"
-_LEFT = "min by (namespace, postgres_cluster) (sos_agent_certificate_expiry_timestamp_seconds{$cluster}) - time()"
+_OF = "min by (namespace, postgres_cluster)"
+_LEFT = f"{_OF} (sos_agent_certificate_expiry_timestamp_seconds{{$cluster}}) - time()"
+_LIFE = "sos_agent_certificate_expiry_timestamp_seconds{$cluster} - sos_agent_certificate_start_timestamp_seconds{$cluster}"
+_DUE = f"clamp_max({_OF} ({_LIFE}) / 3, $renewal)"
 
 CERTIFICATES = (
     Alert(
         name="CertificateEndsSoon",
-        expr=f"{_LEFT} < $renewal * 2 / 3",
+        expr=f"{_LEFT} < {_DUE} * 2 / 3",
         lasting="15m",
         severity="warning",
         summary="The certificate of {{ $labels.namespace }}/{{ $labels.postgres_cluster }} ends in {{ $value | humanizeDuration }} and has not been renewed",
@@ -33,7 +37,7 @@ CERTIFICATES = (
     ),
     Alert(
         name="CertificateEnds",
-        expr=f"{_LEFT} < $renewal / 10",
+        expr=f"{_LEFT} < {_DUE} / 10",
         lasting="1m",
         severity="critical",
         summary="The certificate of {{ $labels.namespace }}/{{ $labels.postgres_cluster }} ends in {{ $value | humanizeDuration }} (negative: it has ended)",

@@ -68,10 +68,13 @@ def test_the_fast_failover_shows_its_steps_before_the_first():
     assert "sos_agent_cut_off" not in metrics.text(), "without the option there is nothing to tell"
 
 
-def test_the_certificate_s_end():
+def test_the_certificate_s_life():
     metrics = Metrics()
-    metrics.certificate_ends(1_800_000_000.4)
-    assert parsed(metrics.text()) == {"sos_agent_certificate_expiry_timestamp_seconds": 1_800_000_000}
+    metrics.certificate(1_700_000_000, 1_800_000_000.4)
+    assert parsed(metrics.text()) == {
+        "sos_agent_certificate_start_timestamp_seconds": 1_700_000_000,
+        "sos_agent_certificate_expiry_timestamp_seconds": 1_800_000_000,
+    }
 
 
 def test_success_after_failure():
