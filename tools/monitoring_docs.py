@@ -27,9 +27,11 @@ Every member serves metrics on three ports, whether a Prometheus is there or not
 | 8008 | `patroni` | Patroni: roles, timeline, streaming, pause, failsafe (`patroni_*`) |
 | 8009 | `agent` | the agent: outcome of each step (`sos_agent_*`) |
 
-`HaPostgres(..., monitoring=PrometheusOperator(labels={{"release": "kube-prometheus-stack"}}))` adds a PodMonitor that scrapes all three and a
-PrometheusRule with the alerts below, and lets the Prometheus of the namespace `monitoring` in through the NetworkPolicy. The labels are those by
-which your Prometheus selects such objects. The PodMonitor puts `{label}="<name>"` on every series, and the rules look at that label.
+The pooler's pods serve theirs on port 8010, name `agent` (`sos_pooler_*`): [pooler.md](pooler.md#metrics).
+
+`HaPostgres(..., monitoring=PrometheusOperator(labels={{"release": "kube-prometheus-stack"}}))` adds a PodMonitor that scrapes all three, another for
+the pooler, and a PrometheusRule with the alerts below, and lets the Prometheus of the namespace `monitoring` in through the NetworkPolicies. The labels are
+those by which your Prometheus selects such objects. The PodMonitors put `{label}="<name>"` on every series, and the rules look at that label.
 
 The exporter logs in over the Unix socket as the role `monitoring` (pg_monitor) without a password. It keeps one connection to each database open:
 `DROP DATABASE` needs `WITH (FORCE)`. It reads its queries when it connects; after a change of them, restart the pods.
@@ -44,9 +46,12 @@ ALERTS = """
 ## Alerts
 
 `critical` means: writes stop, or data is at risk, now. `warning`: within days. `info`: worth knowing when something else looks odd.
-Alerts about standbys are left out with one instance, `SosPostgresSyncStandbyMissing` also with `synchronous_mode="off"`.
+Alerts about standbys are left out with one instance, `SosPostgresSyncStandbyMissing` also with `synchronous_mode="off"`, those about certificates with
+`tls=None`, and those about the pooler and the fast failover without these options.
 In the expressions the label matchers are left out. Each name leads to its page of the [runbook](runbook.md), and so does the annotation
-`runbook_url` of the alert: `PrometheusOperator(runbooks="https://wiki.example/postgres")` says where your people read it.
+`runbook_url` of the alert: `PrometheusOperator(runbooks="https://wiki.example/postgres")` says where your people read it. `renewal` is `renew_before` of
+`CertManager`, else 30 days, before which `sosctl secrets check` begins to note a certificate; a third of its life where that is less.
+`query_wait_timeout` and `replicas` are the pooler's.
 
 The chart makes no backups. With `archive_mode` on (`parameters=`), two alerts look at the archiver. `PrometheusOperator(backup_cronjob="postgres-backup")`
 names the CronJob, in the same namespace, that makes your backups, and adds an alert for one that has not succeeded for `backup_max_age`; it needs
@@ -57,6 +62,7 @@ DASHBOARD = """
 
 `PrometheusOperator(dashboard=True)` adds the ConfigMap `postgres-dashboard` with the label `grafana_dashboard: "1"`: the sidecar of Grafana's chart loads it,
 if it searches this namespace (`sidecar.dashboards.searchNamespace: ALL`). It shows one installation; the Prometheus to ask is chosen on the page.
+What shows the certificate, the fast failover and the pooler is left out where there is none.
 """
 
 RUNBOOK = """\
@@ -71,12 +77,26 @@ which `kubectl -n sos-app get pods -L role` shows. `patronictl` and `psql` insid
 Two habits: look at all members before you touch one, and never delete a volume while fewer than two members have the newest data."""
 
 
+TOKENS = {
+    "{$cluster}": "",
+    "{$cluster,": "{",
+    "{$volumes}": "",
+    "$cronjob": "",
+    "$members": "instances",
+    "$backup_age": "backup_max_age",
+    "$renewal": "renewal",
+    "$poolers": "replicas",
+    "$wait": "query_wait_timeout",
+}
+"""What stands in the table for what is put into an expression."""
+
+
 def page() -> str:
     """The whole page."""
     version = monitoring.EXPORTER_IMAGE.rpartition(":")[2]
     parts = [INTRODUCTION.format(version=version, label=monitoring.CLUSTER_LABEL), *_table(("series", "type", "labels", "meaning"), _metrics()), ALERTS]
     for group, alerts in GROUPS.items():
-        parts += [f"\n### {group.capitalize()}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
+        parts += [f"\n### {_heading(group)}\n", *_table(("alert", "severity", "when", "what it means"), map(_alert, alerts))]
     parts += [DASHBOARD, *_table(("row", "panels"), ((row, ", ".join(panel.title for panel in panels)) for row, panels in ROWS.items()))]
     return "\n".join(parts) + "\n"
 
@@ -85,12 +105,16 @@ def runbook() -> str:
     """The whole runbook."""
     parts = [RUNBOOK]
     for group, alerts in GROUPS.items():
-        parts.append(f"\n## {group.capitalize()}")
+        parts.append(f"\n## {_heading(group)}")
         for alert in alerts:
             commands = "\n".join(map(command, alert.look))
             due = "at once" if alert.lasting == "0m" else f"after {alert.lasting}"
             parts += [f"\n### {alert.title}\n", f"{alert.severity}, {due}. {alert.description}\n", f"```console\n{commands}\n```\n", alert.act]
     return "\n".join(parts) + "\n"
+
+
+def _heading(group: str) -> str:
+    return group.capitalize().replace("-", " ")
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:
@@ -105,7 +129,7 @@ def _metrics() -> Iterator[tuple[str, ...]]:
 
 def _alert(alert: Alert) -> tuple[str, ...]:
     expr = alert.expr
-    for token, text in (("{$cluster}", ""), ("{$volumes}", ""), ("$cronjob", ""), ("$members", "instances"), ("$backup_age", "backup_max_age")):
+    for token, text in TOKENS.items():
         expr = expr.replace(token, text)
     return f"[`{alert.title}`](runbook.md#{alert.anchor})", alert.severity, f"`{expr}` for {alert.lasting}", alert.description
 

@@ -16,7 +16,7 @@ from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import dashboard, tls
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres.alerts import GROUPS, Alert
+from sos_constructs.postgres.alerts import GROUPS, Alert, Need
 
 import attrs
 
@@ -172,21 +172,26 @@ def pod_monitor(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
 
 def prometheus_rule(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
     """The alerts that make sense for this installation."""
-    have = {"nothing"} | ({"standbys"} if spec.instances > 1 else set())
-    if spec.instances > 1 and spec.synchronous_mode != "off":
-        have.add("synchronous standbys")
-    if operator.backup_cronjob is not None:
-        have.add("a backup job")
-    tokens = _matchers(spec) | {
-        "$backup_age": str(int(operator.backup_max_age.total_seconds())),
-        "$cronjob": f'{{namespace="{spec.namespace}",cronjob="{operator.backup_cronjob}"}}',
-        "$members": str(spec.instances),
-    }
+    have, tokens = installed(spec, operator), _tokens(spec, operator)
     groups = [
-        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, operator) for alert in alerts if alert.needs in have]}
+        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, operator) for alert in alerts if have.issuperset(alert.needs)]}
         for group, alerts in GROUPS.items()
     ]
-    return _custom("PrometheusRule", spec, operator, {"groups": groups})
+    return _custom("PrometheusRule", spec, operator, {"groups": [group for group in groups if group["rules"]]})
+
+
+def installed(spec: Spec, operator: PrometheusOperator) -> set[Need]:
+    """What alerts and panels may count on."""
+    several = spec.instances > 1
+    found: dict[Need, bool] = {
+        "standbys": several,
+        "synchronous standbys": several and spec.synchronous_mode != "off",
+        "a backup job": operator.backup_cronjob is not None,
+        "a certificate": spec.tls is not None,
+        "a pooler": spec.pooler is not None,
+        "fast failover": spec.failover is not None,
+    }
+    return {need for need, there in found.items() if there}
 
 
 def grafana_dashboard(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def grafana_dashboard(spec: Spec, operator: PrometheusOperator) -> dict[str, Any
             "name": f"{spec.name}-dashboard",
             "namespace": spec.namespace,
         },
-        "data": {f"{spec.namespace}-{spec.name}.json": dashboard.text(f"PostgreSQL {spec.namespace}/{spec.name}", _matchers(spec))},
+        "data": {f"{spec.namespace}-{spec.name}.json": dashboard.text(f"PostgreSQL {spec.namespace}/{spec.name}", _matchers(spec), installed(spec, operator))},
     }
 
 
@@ -209,6 +214,20 @@ def _matchers(spec: Spec) -> dict[str, str]:
         "$cluster": f'namespace="{spec.namespace}",{CLUSTER_LABEL}="{spec.name}"',
         "$volumes": f'namespace="{spec.namespace}",persistentvolumeclaim=~"data-{spec.name}-[0-9]+"',
     }
+
+
+def _tokens(spec: Spec, operator: PrometheusOperator) -> dict[str, str]:
+    """What stands in an alert's expression for this installation's names and numbers."""
+    found = _matchers(spec) | {
+        "$backup_age": str(int(operator.backup_max_age.total_seconds())),
+        "$cronjob": f'{{namespace="{spec.namespace}",cronjob="{operator.backup_cronjob}"}}',
+        "$members": str(spec.instances),
+    }
+    if spec.tls is not None:
+        found["$renewal"] = str(int(tls.renewal(spec.tls).total_seconds()))
+    if spec.pooler is not None:
+        found |= {"$poolers": str(spec.pooler.replicas), "$wait": str(spec.pooler.wait_seconds(spec))}
+    return found
 
 
 def _rule(alert: Alert, tokens: Mapping[str, str], operator: PrometheusOperator) -> dict[str, Any]:

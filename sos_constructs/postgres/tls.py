@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sos_constructs.postgres.spec import Spec
 
 
+NOTICE = timedelta(days=30)
+"""Before its end ``sosctl secrets check`` begins to note a certificate, and ``sosctl secrets plan`` lists it as due (``secrets.check.NOTICE_DAYS``)."""
+
+
 @attrs.frozen(kw_only=True)
 class CertificateSecret:
     """The certificate stands in a Secret that somebody else writes: ``sosctl secrets generate``, a CA of your own, a cert-manager of your own.
@@ -77,6 +81,11 @@ Tls = CertificateSecret | CertManager
 def secret_name(tls: Tls, name: str) -> str:
     """The Secret with the certificate."""
     return tls.name or f"{name}-tls"
+
+
+def renewal(tls: Tls) -> timedelta:
+    """How long before its end the certificate is to be renewed."""
+    return tls.renew_before if isinstance(tls, CertManager) else NOTICE
 
 
 def hosts(spec: Spec) -> list[str]:

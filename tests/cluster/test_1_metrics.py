@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
-from sos_constructs.postgres.alerts import GROUPS, Alert, command
+from sos_constructs.postgres.alerts import GROUPS, Alert, Need, command
 from sos_constructs.postgres.dashboard.panels import ROWS
 
 import pytest
@@ -15,8 +14,11 @@ from tests.cluster import kube, scrape
 from tests.cluster.installation import Installation
 from tests.cluster.scrape import Samples
 
-ALERTS = [alert for alerts in GROUPS.values() for alert in alerts]
-ABSENT = {"kube_cronjob_status_last_successful_time": "kube-state-metrics, which this chart does not bring"}
+OTHERS: set[Need] = {"a pooler", "fast failover"}
+"""What the reference app has not. The pooler's are looked for in test_pooler.py, the fast failover's in tests/postgres/fast."""
+ALERTS = [alert for alerts in GROUPS.values() for alert in alerts if not OTHERS.intersection(alert.needs)]
+PANELS = [panel for panels in ROWS.values() for panel in panels if not OTHERS.intersection(panel.needs)]
+COMMANDS = sorted({command(look) for alerts in GROUPS.values() for alert in alerts for look in alert.look if "a pooler" not in alert.needs})
 
 
 @pytest.fixture(scope="module")
@@ -26,37 +28,18 @@ def seen(installation: Installation) -> Samples:
     installation.sql(primary, "CREATE TABLE IF NOT EXISTS seen ()", "auth")  # without a table there are no statistics of tables
     kube.poll("statistics of tables", lambda: "sos_pg_table_" in scrape.fetch(installation, primary, scrape.PORTS["exporter"]), 120, 5)  # cached for a minute
     pages = [samples for sources in scrape.members(installation).values() for samples in sources.values()] + [scrape.kubelets(installation)]
-    labels: dict[str, set[frozenset[str]]] = {}
-    for page in pages:
-        for name, found in page.labels.items():
-            labels.setdefault(name, set()).update(found)
-    return Samples(labels, {name for page in pages for name in page.announced})
-
-
-def missing(seen: Samples, expr: str, *texts: str) -> list[str]:
-    """Series and labels that the expression names and nobody sends."""
-    faults = []
-    wanted = promql.labels(expr, *texts)
-    there = {name: frozenset().union(*seen.labels.get(name, set())) for name in promql.series(expr)}
-    for name in sorted(there.keys() - ABSENT.keys()):
-        if name not in seen.names:
-            faults.append(f"no series {name}")
-        elif name in seen.labels and (lacking := wanted.get(name, set()) - there[name]):
-            faults.append(f"{name} has no label {', '.join(sorted(lacking))}")
-    if not there.keys() & ABSENT.keys() and (nowhere := wanted[""] - set().union(*there.values())):
-        faults.append(f"no series of it has the label {', '.join(sorted(nowhere))}")
-    return faults
+    return scrape.together(pages)
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_what_an_alert_looks_at_is_there(seen: Samples, alert: Alert):
     assert promql.series(alert.expr)
-    assert missing(seen, alert.expr, alert.summary, alert.description) == []
+    assert scrape.missing(seen, alert.expr, alert.summary, alert.description) == []
 
 
-@pytest.mark.parametrize(("title", "expr", "legend"), [(p.title, *query) for panels in ROWS.values() for p in panels for query in p.queries])
+@pytest.mark.parametrize(("title", "expr", "legend"), [(p.title, *query) for p in PANELS for query in p.queries])
 def test_what_the_dashboard_shows_is_there(seen: Samples, title: str, expr: str, legend: str):
-    assert missing(seen, expr, re.sub(r"\{\{(\w+)\}\}", r"$labels.\1", legend)) == [], title
+    assert scrape.missing_in_panel(seen, expr, legend) == [], title
 
 
 def test_every_member_sends_what_alerts_about_members_need(installation: Installation):
@@ -70,12 +53,12 @@ def test_every_member_sends_what_alerts_about_members_need(installation: Install
 
 
 def test_the_check_itself_sees_what_is_missing(seen: Samples):
-    assert missing(seen, "patroni_master{$cluster} == 1") == ["no series patroni_master"]
-    assert missing(seen, 'sos_agent_reconcile_success{$cluster,phase="x"} == 0') == ["sos_agent_reconcile_success has no label phase"]
-    assert missing(seen, "sum by (slot) (sos_pg_slot_active{$cluster})") == ["no series of it has the label slot"]
+    assert scrape.missing(seen, "patroni_master{$cluster} == 1") == ["no series patroni_master"]
+    assert scrape.missing(seen, 'sos_agent_reconcile_success{$cluster,phase="x"} == 0') == ["sos_agent_reconcile_success has no label phase"]
+    assert scrape.missing(seen, "sum by (slot) (sos_pg_slot_active{$cluster})") == ["no series of it has the label slot"]
 
 
-@pytest.mark.parametrize("line", sorted({command(look) for alert in ALERTS for look in alert.look}))
+@pytest.mark.parametrize("line", COMMANDS)
 def test_the_runbooks_commands_run(installation: Installation, line: str):
     if "podmonitor" in line and kube.run("get", "crd", "podmonitors.monitoring.coreos.com").returncode:
         pytest.skip("this cluster has no Prometheus operator")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs import Pooler
-from sos_constructs.postgres.pooler.names import AGENT_PORT
+from sos_constructs.postgres.alerts import command
+from sos_constructs.postgres.alerts.pooler import POOLER
+from sos_constructs.postgres.dashboard.panels import ROWS
 
 import pytest
 
-from tests.cluster import chart, faults, kube
+from tests import promql
+from tests.cluster import chart, faults, kube, scrape
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger
 from tests.cluster.faults import Fault, assert_kept, drill
 from tests.cluster.installation import Installation
+from tests.cluster.scrape import Samples
 
 PAGE = Path(__file__).parents[2] / "docs" / "pooler.md"
 SELECTOR = "app.kubernetes.io/name=pgbouncer"
@@ -67,6 +72,10 @@ def ask(installation: Installation, owner: str, sql: str, **where: str) -> str:
     return said
 
 
+def pages(installation: Installation) -> dict[str, Samples]:
+    return {pod: scrape.parse(scrape.pooler_page(pod, installation.namespace)) for pod in pods(installation)}
+
+
 def has_password(installation: Installation, pod: str, password: str) -> bool:
     """Whether the agent gave PgBouncer this one. It goes in through standard input: arguments are seen by others."""
     program = "import pathlib, sys; print(pathlib.Path('/run/sos/password').read_text() == sys.stdin.read())"
@@ -102,13 +111,44 @@ def test_its_role_may_do_nothing_else(pooled: Installation):
 def test_every_metric_of_the_page_is_there(pooled: Installation):
     named = set(re.findall(r"`(sos_pooler_\w+)`", PAGE.read_text()))
     assert len(named) > 15
-    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
-    found: set[str] = set()
+    found = set[str]()
     for pod in pods(pooled):
-        text = kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script, seconds=20)
-        found |= set(re.findall(r"^(sos_pooler_\w+)", text, re.MULTILINE))
-        assert 'sos_pooler_up{side="primary"} 1' in text
+        text = scrape.pooler_page(pod, pooled.namespace)
+        assert 'sos_pooler_up{side="primary"} 1\n' in text
+        found |= scrape.parse(text).names
     assert named == found
+
+
+def test_every_metric_of_alerts_and_dashboard_is_there(pooled: Installation):
+    """In every pod: an alert about one pod is worth nothing if only the first pod sends the series."""
+    ask(pooled, "auth", "SELECT 1")  # without a client there are no pools
+    ask(pooled, "auth", "SELECT 1", host="postgres-pooler-readonly-service")
+    members = scrape.together(page for sources in scrape.members(pooled).values() for page in sources.values())
+    of_poolers = pages(pooled)
+    everywhere = scrape.together([members, *of_poolers.values()])
+    for alert in POOLER:
+        assert scrape.missing(everywhere, alert.expr, alert.summary, alert.description) == [], alert.name
+    for panel in ROWS["Pooler"]:
+        for expr, legend in panel.queries:
+            assert scrape.missing_in_panel(everywhere, expr, legend) == [], panel.title
+    wanted = {name for alert in POOLER for name in promql.series(alert.expr) if name.startswith("sos_pooler_")}
+    of_pools = {"sos_pooler_clients", "sos_pooler_servers", "sos_pooler_longest_wait_seconds"}  # of the pod that the client came to
+    for pod, page in of_poolers.items():
+        assert wanted - page.names <= of_pools, pod
+
+
+def test_clients_are_seen_to_be_served(pooled: Installation):
+    """The agent asks every 15 s."""
+    for pod in pods(pooled):
+        for side in ("primary", "readonly"):
+            sample = f'sos_pooler_serves{{side="{side}"}} 1\n'
+            kube.poll(f"an answer to the agent of {pod}", lambda pod=pod, sample=sample: sample in scrape.pooler_page(pod, pooled.namespace), 60, pause=5)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("line", sorted({command(look) for alert in POOLER for look in alert.look}))
+def test_the_runbooks_commands_run(pooled: Installation, line: str):
+    done = kube.run(*shlex.split(line)[1:], seconds=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.CRASH], ids=lambda fault: fault.name)
@@ -136,9 +176,8 @@ def test_too_much_load_is_told(pooled: Installation):
     before = restarts(pooled)
     apply(Pooler(max_clients=10, query_wait_timeout=timedelta(seconds=2)))
     limit = 'sos_pooler_client_connections_limit{side="primary"} 10\n'
-    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
     for pod in before:
-        kube.poll("the limit", lambda pod=pod: limit in kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script), 180)  # type: ignore[misc]
+        kube.poll("the limit", lambda pod=pod: limit in scrape.pooler_page(pod, pooled.namespace), 180)  # type: ignore[misc]
     password = stored(pooled, "auth-db-password")
     with ThreadPoolExecutor(30) as pool:
         said = [said for _, said in pool.map(lambda _: psql(pooled, "auth", password, "auth", "SELECT pg_sleep(6)"), range(30))]

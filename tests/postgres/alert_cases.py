@@ -9,13 +9,26 @@ from __future__ import annotations
 from attrs import field, frozen
 
 PODS = ("postgres-0", "postgres-1", "postgres-2")
+POOLERS = ("postgres-pooler-a", "postgres-pooler-b")
 MINUTES = 130
+
+DAY = 86400
+STEPS = ("cuts", "flags", "reconnects", "releases", "seals", "withdraws")
+SIDES = ('side="primary"', 'side="readonly"')
 
 Series = dict[tuple[str, str, str], "str | None"]
 
 
+def step(name: str) -> str:
+    return f'step="{name}"'
+
+
+def pool(side: str, state: str = "") -> str:
+    return f'{side},database="auth",user="auth"' + (f',state="{state}"' if state else "")
+
+
 def healthy() -> Series:
-    """Two hours in the life of three members: postgres-0 is the primary. One sample a minute, in promtool's notation."""
+    """Two hours in the life of three members, postgres-0 being the primary, and of two poolers. One sample a minute, in promtool's notation."""
     now, one, zero = f"0+60x{MINUTES}", f"1x{MINUTES}", f"0x{MINUTES}"
     found: Series = {}
     for pod in PODS:
@@ -57,13 +70,36 @@ def healthy() -> Series:
         )
         found |= {(name, pod, 'datname="auth"'): zero for name in of_databases}
         found |= {(f"kubelet_volume_stats_{what}_bytes", pod, ""): f"{size}x{MINUTES}" for what, size in (("available", 50), ("capacity", 100))}
+        found |= {("sos_agent_failover_steps_total", pod, step(name)): zero for name in STEPS}
+        # no member's certificate ends within sixty days; they were made together
+        found |= {("sos_agent_certificate_expiry_timestamp_seconds", pod, ""): f"{60 * DAY}x{MINUTES}", ("sos_agent_cut_off", pod, ""): zero}
+        found |= {("sos_agent_certificate_start_timestamp_seconds", pod, ""): f"{-90 * DAY}x{MINUTES}"}
     found["kube_cronjob_status_last_successful_time", "", 'cronjob="backup"'] = now
+    return found | poolers()
+
+
+def poolers() -> Series:
+    """Both sides of each have one database with a pool of four, of which one is lent."""
+    one, zero = f"1x{MINUTES}", f"0x{MINUTES}"
+    found: Series = {}
+    for pod in POOLERS:
+        found |= {("sos_pooler_config_current", pod, ""): one, ("sos_pooler_password_current", pod, ""): one}
+        for side in SIDES:
+            found |= {("sos_pooler_up", pod, side): one, ("sos_pooler_serves", pod, side): one}
+            found |= {("sos_pooler_client_connections", pod, side): f"300x{MINUTES}", ("sos_pooler_client_connections_limit", pod, side): f"1000x{MINUTES}"}
+            found |= {("sos_pooler_pool_size", pod, f'{side},database="auth"'): f"4x{MINUTES}"}
+            found |= {("sos_pooler_servers", pod, pool(side, state)): value for state, value in (("active", one), ("idle", zero))}
+            found |= {("sos_pooler_clients", pod, pool(side, state)): value for state, value in (("active", f"9x{MINUTES}"), ("waiting", zero))}
+            found |= {("sos_pooler_longest_wait_seconds", pod, pool(side)): zero}
     return found
 
 
 @frozen(kw_only=True)
 class Case:
-    """What goes wrong, the last minute at which nothing of the kind may fire, and the first at which exactly ``alerts`` fire."""
+    """What goes wrong, the last minute at which nothing of the kind may fire, and the first at which exactly ``alerts`` fire.
+
+    ``alerts`` are names; ``*2`` behind one: for two pods, or two sides, at once.
+    """
 
     alerts: str
     series: Series = field(repr=False)
@@ -77,6 +113,27 @@ def one(name: str, values: str | None, pod: str = "postgres-1", labels: str = ""
 
 def everywhere(name: str, values: str | None) -> Series:
     return {(name, pod, ""): values for pod in PODS}
+
+
+def poolers_say(name: str, values: str | None, labels: str = "", pods: tuple[str, ...] = POOLERS) -> Series:
+    return {(name, pod, labels): values for pod in pods}
+
+
+def poolers_gone(minute: int, pods: tuple[str, ...] = POOLERS) -> Series:
+    """Their series end: their nodes are gone."""
+    return {key: f"{values.partition('x')[0]}x{minute} stale" for key, values in poolers().items() if values and key[1] in pods}
+
+
+def steps(name: str, values: str, *pods: str) -> Series:
+    return {("sos_agent_failover_steps_total", pod, step(name)): values for pod in pods}
+
+
+def certificate(values: str, *pods: str) -> Series:
+    return {("sos_agent_certificate_expiry_timestamp_seconds", pod, ""): values for pod in pods}
+
+
+def lives(begins: str, ends: str) -> Series:
+    return certificate(ends, *PODS) | {("sos_agent_certificate_start_timestamp_seconds", pod, ""): begins for pod in PODS}
 
 
 def backup(values: str | None) -> Series:
@@ -166,4 +223,72 @@ CASES = (
     Case(alerts="ChecksumFailure", series=one("sos_pg_database_checksum_failures", "0x4 1x99", labels=DATABASE), quiet=4, fires=5),
     Case(alerts="ExporterErrors", series=one("pg_exporter_last_scrape_error", "1x99"), quiet=9, fires=10),
     Case(alerts="ExporterErrors", series=one("pg_exporter_user_queries_load_error", "1x99"), quiet=9, fires=10),
+    # 20 days of 30 before its end, and an hour more
+    Case(alerts="CertificateEndsSoon", series=certificate(f"{20 * DAY + 3600}x130", *PODS), quiet=75, fires=76),
+    Case(alerts="CertificateEndsSoon CertificateEnds", series=certificate(f"{3 * DAY + 3600}x130", *PODS), quiet=14, fires=62),
+    Case(alerts="CertificateEndsSoon CertificateEnds", series=certificate("600x130", *PODS), quiet=0, fires=60),
+    # a certificate of a day: two thirds of eight hours before its end
+    Case(alerts="CertificateEndsSoon", series=lives(f"{-18 * 3600}x130", f"{6 * 3600}x130"), quiet=54, fires=56),
+    Case(alerts="CertificateDiffers", series=certificate(f"{60 * DAY}x4 {90 * DAY}x126", *PODS[1:]), quiet=19, fires=20),
+    Case(alerts="StandbyCutOff", series=one("sos_agent_cut_off", "0x4 1x99"), quiet=6, fires=7),
+    Case(alerts="LockReleased", series=steps("releases", "0x4 1x99", "postgres-1"), quiet=4, fires=5),
+    Case(
+        alerts="FailoverHappened LockReleased",
+        series=one("patroni_postgres_timeline", "1x19 2x99")
+        | steps("cuts", "0x19 1x99", *PODS[1:])
+        | steps("flags", "0x19 1x99", *PODS[1:])
+        | steps("releases", "0x20 1x99", "postgres-1"),  # is scraped a little later
+        quiet=19,
+        fires=24,
+    ),
+    Case(
+        alerts="FailoverHappened FailoverNotFast",
+        series=one("patroni_postgres_timeline", "1x19 2x99") | steps("cuts", "0x19 1x99", "postgres-1"),
+        quiet=19,
+        fires=22,
+    ),
+    # two of three within ten minutes are none too many; the third is
+    Case(
+        alerts="FailoverFalseAlarms",
+        series=steps("cuts", "0x4 1x19 2x19 3x80", *PODS[1:]) | steps("withdraws", "0x4 1x19 2x19 3x80", *PODS[1:]),
+        quiet=44,
+        fires=45,
+    ),
+    Case(alerts="PoolerDown PoolerPodDown", series=poolers_say("sos_pooler_up", "1x4 0x99", SIDES[1]), quiet=6, fires=20),
+    Case(alerts="PoolerDown", series=poolers_say("sos_pooler_up", "1x4 0x99", SIDES[1]), quiet=6, fires=7),
+    Case(alerts="PoolerDown", series=poolers_gone(4), quiet=6, fires=7),
+    Case(alerts="PoolerPodDown", series=poolers_gone(4, POOLERS[:1]), quiet=19, fires=20),
+    Case(alerts="PoolerPodDown", series=poolers_say("sos_pooler_up", "1x4 0x99", SIDES[0], POOLERS[:1]), quiet=19, fires=20),
+    Case(alerts="PoolerNotServing", series=poolers_say("sos_pooler_serves", "1x4 0x99", SIDES[1], POOLERS[:1]), quiet=6, fires=7),
+    # nobody to serve them: that is said by another alert
+    Case(
+        alerts="NoLeader",
+        series=one("patroni_primary", "1x4 0x99", "postgres-0") | poolers_say("sos_pooler_serves", "1x4 0x99", SIDES[0]),
+        quiet=5,
+        fires=30,
+    ),
+    Case(alerts="PoolerClientsWait*2", series=poolers_say("sos_pooler_longest_wait_seconds", "0x4 16x99", pool(SIDES[0])), quiet=6, fires=7),
+    Case(
+        alerts="PoolerPoolExhausted*2",
+        series=poolers_say("sos_pooler_clients", "0x4 3x99", pool(SIDES[0], "waiting"))
+        | poolers_say("sos_pooler_servers", "1x4 4x99", pool(SIDES[0], "active")),
+        quiet=14,
+        fires=15,
+    ),
+    Case(alerts="PoolerClientsHigh", series=poolers_say("sos_pooler_client_connections", "300x4 410x99", SIDES[0]), quiet=19, fires=20),
+    Case(alerts="PoolerClientsExhausted", series=poolers_say("sos_pooler_client_connections", "300x4 960x99", SIDES[0], POOLERS[:1]), quiet=5, fires=6),
+    Case(alerts="PoolerAgentFailing", series=poolers_say("sos_pooler_config_current", "1x4 0x99", pods=POOLERS[:1]), quiet=14, fires=15),
+    Case(alerts="PoolerAgentFailing*2", series=poolers_say("sos_pooler_password_current", "1x4 0x99"), quiet=14, fires=15),
 )
+
+QUIET: tuple[tuple[str, Series], ...] = (
+    ("certificates of one day, renewed every sixteen hours", lives(f"{-15 * 3600}x130", f"{9 * 3600}x130")),
+    ("a full pool, for which nobody waits", poolers_say("sos_pooler_servers", "4x130", pool(SIDES[0], "active"))),
+    ("clients wait for a moment while there are free servers", poolers_say("sos_pooler_clients", "2x130", pool(SIDES[0], "waiting"))),
+    ("a failover behind the pooler", poolers_say("sos_pooler_serves", "1x9 0x1 1x99", SIDES[0]) | poolers_say("sos_pooler_paused", "0x9 1x1 0x99", SIDES[0])),
+    ("a renewal that takes its time", certificate(f"{60 * DAY}x4 {90 * DAY}x126", *PODS[:1]) | certificate(f"{60 * DAY}x9 {90 * DAY}x121", *PODS[1:])),
+    ("a new password on its way to PgBouncer", poolers_say("sos_pooler_password_current", "1x4 0x4 1x99")),
+    ("two false alarms", steps("cuts", "0x4 1x19 2x99", *PODS[1:]) | one("sos_agent_cut_off", "0x4 1x1 0x18 1x1 0x99")),
+    ("a switchover long before a cut", one("patroni_postgres_timeline", "1x9 2x120") | steps("cuts", "0x29 1x99", "postgres-1")),
+)
+"""What is in order, or for other alerts: none of them may fire but FailoverHappened."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from sos_constructs import HaPostgres, SosSecrets
 from sos_constructs.postgres.dashboard.panels import ROWS
+from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.monitoring import PrometheusOperator, grafana_dashboard
+from sos_constructs.postgres.pooler import Pooler
 
 import cdk8s
 import jsonschema
@@ -21,9 +23,9 @@ from tests import promql
 from tests.postgres.example import series, spec
 from tests.postgres.promtool import Promtool
 
-#: Series of postgres_exporter's own collectors, Patroni, the agent and the kubelet; a test of tests/cluster asks a running cluster for them.
+#: Series of postgres_exporter's own collectors, Patroni, the agents and the kubelet; a test of tests/cluster asks a running cluster for them.
 FOREIGN = re.compile(
-    r"(patroni|pg_stat_(database|bgwriter|activity)|pg_locks|pg_database|pg_exporter|sos_agent|kubelet_volume_stats)_\w+|pg_up|pg_wal_size_bytes"
+    r"(patroni|pg_stat_(database|bgwriter|activity)|pg_locks|pg_database|pg_exporter|sos_agent|sos_pooler|kubelet_volume_stats)_\w+|pg_up|pg_wal_size_bytes"
 )
 
 SOURCE = {
@@ -169,8 +171,11 @@ SCHEMA = {
 """Grafana's own definition of a dashboard (kinds/dashboard/dashboard_kind.cue), as far as ours goes, and stricter: a misspelt key is a fault."""
 
 
+EVERYTHING = spec(pooler=Pooler(), failover=FastFailover(), synchronous_mode_strict=True)
+
+
 def model(**options: Any) -> dict[str, Any]:
-    manifest = grafana_dashboard(evolve(spec(), **options), PrometheusOperator(dashboard=True))
+    manifest = grafana_dashboard(evolve(EVERYTHING, **options), PrometheusOperator(dashboard=True))
     ((_, text),) = manifest["data"].items()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
@@ -204,6 +209,21 @@ def test_it_is_a_dashboard_as_grafana_defines_it() -> None:
     assert model()["uid"] != model(name="orders")["uid"]
 
 
+def shown(**options: Any) -> set[str]:
+    return {panel["title"] for panel in model(**options)["panels"]}
+
+
+def test_what_is_not_there_is_not_shown() -> None:
+    everything = shown()
+    assert everything == {panel.title for panels in ROWS.values() for panel in panels} | ROWS.keys()
+    assert everything - shown(tls=None) == {"Certificate ends in"}
+    assert everything - shown(failover=None) == {"Fast failover", *(panel.title for panel in ROWS["Fast failover"])}
+    with_pooler = everything - shown(pooler=None)
+    assert with_pooler >= {"Pooler", "PgBouncer answers", "Longest wait"}
+    assert with_pooler <= {"Pooler", *(panel.title for panel in ROWS["Pooler"])}
+    jsonschema.validate(model(pooler=None, failover=None, tls=None), SCHEMA)
+
+
 def test_panels_neither_overlap_nor_share_a_number() -> None:
     panels = model()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -233,6 +253,10 @@ def test_it_shows_what_was_asked_for() -> None:
         "locks",
         "volumes",
         "steps of the agent",
+        "certificate",
+        "cut off",
+        "longest wait",
+        "clients get a server",
     ):
         assert subject in titles, subject
 
@@ -243,7 +267,7 @@ def test_every_series_exists_and_is_narrowed_to_the_cluster() -> None:
         assert names, title
         for name in names:
             assert name in series() or FOREIGN.fullmatch(name), f"{title}: nobody sends {name}"
-        assert len(re.findall(r"\{\$(?:cluster|volumes)\}", expr)) >= len(names), f"{title} would also read other clusters"
+        assert len(re.findall(r"\{\$(?:cluster|volumes)[,}]", expr)) >= len(names), f"{title} would also read other clusters"
     text = json.dumps(model(name="orders", namespace="shop"))
     assert not re.search(r"\$(cluster|volumes)", text)
     assert r"postgres_cluster=\"orders\"" in text

@@ -101,7 +101,7 @@ def run(member: Member, port: int) -> None:
     runners.append(Runner("restarts", Restarts(), resync=INTERVAL))
     runners.append(Runner("pooler", PoolerRole()))
     if member.tls:
-        runners.insert(0, Runner("certificate", Renewal(metrics.certificate_ends), resync=INTERVAL))
+        runners.insert(0, Runner("certificate", Renewal(metrics.certificate), resync=INTERVAL))
     runners.append(Runner("rolling", Rolling(connect), resync=INTERVAL))
     runners.append(Runner("volume", partial(reconcile_volume, connect=connect)))
     watch = Runner("watch", lambda _member, _status: None)

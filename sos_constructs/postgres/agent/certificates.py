@@ -203,10 +203,10 @@ def _day(moment: float) -> str:
 class Renewal:
     """The step: a changed Secret is taken over and loaded, and whoever still shows the old certificate is asked again.
 
-    :param show: told at every look when the certificate in use ends.
+    :param show: told at every look when the certificate in use began and when it ends.
     """
 
-    def __init__(self, show: Callable[[float], None], now: Callable[[], float] = time.time, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, show: Callable[[float, float], None], now: Callable[[], float] = time.time, pause: Callable[[float], None] = time.sleep) -> None:
         self._show, self._now, self._pause = show, now, pause
         self._seen: tuple[str, Certificate] | None = None
         self._confirmed = ""
@@ -225,7 +225,7 @@ class Renewal:
         if self._seen is None or self._seen[0] != version:
             self._seen = version, examine(places.used)
         certificate = self._seen[1]
-        self._show(certificate.ends)
+        self._show(certificate.begins, certificate.ends)
         if self._confirmed != version and status.running:
             self._load(member, places)
             self._confirmed = version

@@ -23,6 +23,8 @@ from .psql import Psql
 
 WATCHING, ACTING = 0.5, 0.1
 """Seconds between two looks at the lock, normally and while this standby is cut off."""
+STEPS = ("cuts", "flags", "reconnects", "releases", "seals", "withdraws")
+"""What is counted and logged."""
 TURN = 0.5
 """Seconds by which each further voter waits for the one before it to release."""
 HEARD_WITHIN = 2.0

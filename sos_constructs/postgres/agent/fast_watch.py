@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .fast import WATCHING, Agent, Surroundings
+from .fast import STEPS, WATCHING, Agent, Surroundings
 from .fast_cut import UNKNOWN, About, Cut, NotCut
 from .fast_evidence import Renewals, silent
 from .fast_store import Store
@@ -40,10 +40,12 @@ def watch_leader(member: Member, metrics: Metrics, token_dir: Path) -> None:
             if agent is None and (detect is not None or cut_of(member).about() is not None):
                 agent = new_agent(member, declared, metrics, token_dir, os.environ)
             if agent is not None:
+                metrics.cut_off(agent.cut.about() is not None)  # also while a round fails
                 around = surroundings(member, declared)
                 if detect is None:
                     agent.stop(around)
                     agent = None
+                    metrics.cut_off(None)
                 else:
                     agent.detect = detect
                     pause = agent.round(around)
@@ -99,6 +101,7 @@ def store_of(member: Member, declared: Declared, token_dir: Path, environment: M
 
 def new_agent(member: Member, declared: Declared, metrics: Metrics, token_dir: Path, environment: Mapping[str, str]) -> Agent:
     """An agent that knows nothing yet."""
+    metrics.failover_may(STEPS)
     return Agent(
         pod=member.pod.name,
         detect=0.0,

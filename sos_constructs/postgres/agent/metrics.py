@@ -7,7 +7,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
@@ -25,11 +25,12 @@ class Metrics:
         self._failures: dict[str, int] = {}
         self._failover: dict[str, int] = {}
         self._round = time.monotonic()
-        self._certificate_ends: float | None = None
+        self._certificate: tuple[float | None, float | None] = None, None
+        self._cut_off: bool | None = None
 
-    def certificate_ends(self, moment: float) -> None:
-        """Note when the certificate in use ends."""
-        self._certificate_ends = moment
+    def certificate(self, begins: float, ends: float) -> None:
+        """Note for how long the certificate in use is valid."""
+        self._certificate = begins, ends
 
     def record(self, step: str, success: bool) -> None:
         """Note the outcome of one step."""
@@ -40,6 +41,15 @@ class Metrics:
                 self._last[step] = time.time()
             else:
                 self._failures[step] += 1
+
+    def failover_may(self, steps: Iterable[str]) -> None:
+        """Show the fast failover's steps before the first of them: Prometheus sees a counter grow only from a value that it has seen."""
+        with self._lock:
+            self._failover = {**dict.fromkeys(steps, 0), **self._failover}
+
+    def cut_off(self, is_so: bool | None) -> None:
+        """Note whether the fast failover keeps this standby from its primary; ``None`` without that option."""
+        self._cut_off = is_so
 
     def failover(self, step: str) -> None:
         """Count one step of the fast failover."""
@@ -67,9 +77,15 @@ class Metrics:
             for name, kind, meaning, values in families:
                 lines += [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
                 lines += [f'{name}{{step="{step}"}} {value}' for step, value in sorted(values.items())]
-        if self._certificate_ends is not None:
-            name = "sos_agent_certificate_expiry_timestamp_seconds"
-            lines += [f"# HELP {name} When the certificate that this member serves ends.", f"# TYPE {name} gauge", f"{name} {self._certificate_ends:.0f}"]
+        begins, ends = self._certificate
+        single = (
+            ("sos_agent_certificate_start_timestamp_seconds", "When the certificate that this member serves began.", begins),
+            ("sos_agent_certificate_expiry_timestamp_seconds", "When the certificate that this member serves ends.", ends),
+            ("sos_agent_cut_off", "Whether the fast failover keeps this standby from its primary.", self._cut_off),
+        )
+        for name, meaning, value in single:
+            if value is not None:
+                lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge", f"{name} {value:.0f}"]
         return "\n".join(lines) + "\n" + self._more()
 
 

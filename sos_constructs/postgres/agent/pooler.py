@@ -18,6 +18,8 @@ from .log import log
 from .metrics import serve
 from .pooler_console import Console, ConsoleError
 from .pooler_metrics import PoolerMetrics
+from .pooler_probe import INTERVAL as PROBE_INTERVAL
+from .pooler_probe import Probe
 from .pooler_watch import Session, Watch, cannot_log_in
 
 INTERVAL = 2.0
@@ -115,7 +117,8 @@ def run(pod: Pod) -> None:
     declared = pod.declared()
     metrics = PoolerMetrics(pod.consoles(declared))
     serve(metrics, int(os.environ["SOS_POOLER_PORT"]), stale_after=STALE)
-    threading.Thread(target=watch, args=(pod, metrics), daemon=True).start()
+    for thread in (watch, probe):
+        threading.Thread(target=thread, args=(pod, metrics), daemon=True).start()
     log("info", "agent", "started")
     complaint = ""
     while True:
@@ -173,6 +176,21 @@ def watch(pod: Pod, metrics: PoolerMetrics) -> None:
             watching = None
         metrics.watched(watching)
         time.sleep(Watch.INTERVAL)
+
+
+def probe(pod: Pod, metrics: PoolerMetrics) -> None:
+    """Ask as a client does, in a thread of its own: an answer may take long."""
+    asking, said = Probe(metrics.serves), ""
+    while True:
+        try:
+            asking.look(pod.declared(), pod.used_file.read_text("ascii"))
+            error = ""
+        except Exception as problem:  # noqa: BLE001  # as in watch
+            error = str(problem) if isinstance(problem, (DeclaredError, OSError)) else f"unexpected {type(problem).__name__}"
+        if error != said:
+            log("error" if error else "info", "probe", error or "works again")
+            said = error
+        time.sleep(PROBE_INTERVAL)
 
 
 def drain(pod: Pod) -> None:

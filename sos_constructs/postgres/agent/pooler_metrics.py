@@ -31,6 +31,7 @@ class PoolerMetrics:
         self._lock = threading.Lock()
         self._round = self._watch = time.monotonic()
         self._own: dict[str, float] = {"config_current": 1, "password_current": 1, "paused": 0, "pauses_total": 0}
+        self._serves: dict[str, bool] = {}
 
     def round(self) -> None:
         """Note that the agent looked at its files."""
@@ -43,6 +44,10 @@ class PoolerMetrics:
     def password_current(self, is_so: bool) -> None:
         """Whether the Secret's password is in use."""
         self._own["password_current"] = int(is_so)
+
+    def serves(self, side: str, is_so: bool) -> None:
+        """Whether a client's question was answered."""
+        self._serves[side] = is_so
 
     def watched(self, watching: Watch | None) -> None:
         """Note a look at the primary; ``None`` after one that failed."""
@@ -64,6 +69,8 @@ class PoolerMetrics:
             )
             page.add("paused", "gauge", "Whether clients are held because there is no primary.", {"side": "primary"}, self._own["paused"])
             page.add("pauses_total", "counter", "How often clients were held.", {"side": "primary"}, self._own["pauses_total"])
+            for side, is_so in sorted(self._serves.items()):
+                page.add("serves", "gauge", "Whether a client of this PgBouncer gets an answer from a server.", {"side": side}, int(is_so))
             for side, console in self._consoles.items():
                 try:
                     answers = _of_side(side, console)

@@ -166,10 +166,9 @@ def cannot_log_in(declared: dict[str, Any], password: str) -> str:
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[-1]
 
 
-def command(declared: dict[str, Any]) -> list[str]:
-    """Psql as the pooler's role, at the primary."""
-    primary = declared["primary"]
-    options = [f"{key}={value}" for key, value in sorted(primary.items())]
+def command(declared: dict[str, Any], where: dict[str, str] | None = None) -> list[str]:
+    """Psql as the pooler's role, at the primary or elsewhere."""
+    options = [f"{key}={value}" for key, value in sorted((where or declared["primary"]).items())]
     return [f"{declared['bin_dir']}/psql", "-XqAt", "-v", "ON_ERROR_STOP=1", " ".join([*options, f"user={declared['role']}", "application_name=sos-pooler"])]
 
 

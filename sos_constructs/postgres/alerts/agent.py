@@ -13,11 +13,11 @@ AGENT = (
         lasting="10m",
         severity="warning",
         summary="The agent in {{ $labels.pod }} cannot finish {{ $labels.step }}",
-        description="The cluster goes on as it is, but declared databases, users, passwords or settings do not arrive.",
+        description="The cluster goes on as it is, but declared databases, users, passwords, settings or certificates do not arrive.",
         look=(_LOG, "patronictl list"),
         act=(
-            "Each failure is one line with its reason: a Secret key that is missing, SQL that fails, a postgresql.conf that PostgreSQL does not take. Mend "
-            "that; the step is tried again by itself."
+            "Each failure is one line with its reason: a Secret key that is missing, SQL that fails, a postgresql.conf that PostgreSQL does not take, a "
+            "certificate that cannot be used. Mend that; the step is tried again by itself. While the step failover fails, a crash costs Patroni's ttl."
         ),
     ),
     Alert(

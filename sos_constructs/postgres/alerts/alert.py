@@ -6,8 +6,8 @@ from typing import Literal
 
 from attrs import frozen
 
-Need = Literal["nothing", "standbys", "synchronous standbys", "a backup job"]
-"""What an installation must have for an alert to make sense."""
+Need = Literal["standbys", "synchronous standbys", "a backup job", "a certificate", "a pooler", "fast failover"]
+"""What an installation must have for an alert, or a panel of the dashboard, to make sense."""
 
 PREFIX = "SosPostgres"
 """Every alert's name begins with it."""
@@ -27,7 +27,7 @@ class Alert:
     :param look: what to look at: commands that change nothing, for the reference chart's names. ``kubectl …`` is run as it stands,
         ``patronictl …`` and SQL inside a member.
     :param act: what to do then.
-    :param needs: what the installation must have for the alert to make sense.
+    :param needs: all that the installation must have for the alert to make sense.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Alert:
     description: str
     look: tuple[str, ...]
     act: str
-    needs: Need = "nothing"
+    needs: tuple[Need, ...] = ()
 
     @property
     def title(self) -> str:

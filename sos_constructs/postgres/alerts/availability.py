@@ -97,7 +97,7 @@ AVAILABILITY = (
             "Planned (rollout, drain)? Then nothing. Else the log of the former primary for why it lost the lock: kubectl logs, with --previous if its "
             "container restarted."
         ),
-        needs="standbys",
+        needs=("standbys",),
     ),
     Alert(
         name="FailoverFlapping",
@@ -117,7 +117,7 @@ AVAILABILITY = (
             "Find what the former primaries have in common. To stop it while you look: patronictl pause (then nobody takes over when the primary really fails),"
             " and patronictl resume afterwards."
         ),
-        needs="standbys",
+        needs=("standbys",),
     ),
     Alert(
         name="ServerRestarts",

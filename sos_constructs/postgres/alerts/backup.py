@@ -47,6 +47,6 @@ BACKUP = (
         description="The job failed, is suspended, does not run, or has never succeeded. What is written from now on cannot be restored.",
         look=("kubectl -n sos-app get cronjobs,jobs", "kubectl -n sos-app get events --sort-by=.lastTimestamp"),
         act="The log of the last job: kubectl logs job/<name>. No such series at all: kube-state-metrics does not run or is not scraped.",
-        needs="a backup job",
+        needs=("a backup job",),
     ),
 )

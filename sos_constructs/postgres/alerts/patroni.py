@@ -41,7 +41,7 @@ PATRONI = (
         description="The primary goes on only because it reaches every member. If one more pod fails, writes stop.",
         look=("kubectl get --raw /readyz", "kubectl -n sos-app logs postgres-0 -c postgres --tail=50"),
         act="Restore the API server. Do not restart or delete database pods until it is back.",
-        needs="standbys",
+        needs=("standbys",),
     ),
     Alert(
         name="PendingRestart",

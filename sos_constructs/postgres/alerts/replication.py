@@ -25,7 +25,7 @@ REPLICATION = (
             "not help:"
             " patronictl reinit, which copies the member anew. 'could not connect': network, password."
         ),
-        needs="standbys",
+        needs=("standbys",),
     ),
     Alert(
         name="SyncStandbyMissing",
@@ -36,7 +36,7 @@ REPLICATION = (
         description="No standby confirms commits (in strict mode: writes hang). If the primary's volume is lost now, acknowledged writes are lost with it.",
         look=("patronictl list", _SENDERS, "SHOW synchronous_standby_names"),
         act="Bring a standby back; see SosPostgresReplicaNotStreaming and SosPostgresMemberDown. Do not delete the primary or its volume.",
-        needs="synchronous standbys",
+        needs=("synchronous standbys",),
     ),
     Alert(
         name="ReplicationLag",
@@ -50,7 +50,7 @@ REPLICATION = (
             "On the member itself: a long query that replay waits for (max_standby_streaming_delay), its disk and CPU, replay paused by somebody"
             " (pg_wal_replay_resume()). On the primary: a burst of writes, which passes (rate of sos_pg_wal_position_bytes)."
         ),
-        needs="standbys",
+        needs=("standbys",),
     ),
     Alert(
         name="SlotRetainsWal",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sos_constructs.postgres.alerts.alert import Need
 from sos_constructs.postgres.dashboard.panels import ROWS, Panel
 
 LABEL = {"grafana_dashboard": "1"}
@@ -20,11 +21,14 @@ _SIZES = {"stat": (4, 4), "state-timeline": (12, 7), "timeseries": (12, 8)}
 """Width, of 24, and height of a panel."""
 
 
-def dashboard(title: str, tokens: Mapping[str, str]) -> dict[str, Any]:
-    """The dashboard's model. ``tokens`` are put in the place of ``$cluster`` and ``$volumes``."""
+def dashboard(title: str, tokens: Mapping[str, str], have: set[Need]) -> dict[str, Any]:
+    """The dashboard's model. ``tokens`` are put in the place of ``$cluster`` and ``$volumes``; what needs more than ``have`` is left out."""
     panels: list[dict[str, Any]] = []
     top = 0
-    for row, members in ROWS.items():
+    for row, all_members in ROWS.items():
+        members = [panel for panel in all_members if have.issuperset(panel.needs)]
+        if not members:
+            continue
         panels.append({"collapsed": False, "gridPos": {"h": 1, "w": 24, "x": 0, "y": top}, "id": len(panels) + 1, "panels": [], "title": row, "type": "row"})
         top, left, height = top + 1, 0, 0
         for member in members:
@@ -67,9 +71,9 @@ def dashboard(title: str, tokens: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def text(title: str, tokens: Mapping[str, str]) -> str:
+def text(title: str, tokens: Mapping[str, str], have: set[Need]) -> str:
     """The dashboard as JSON: the same bytes for the same input."""
-    return json.dumps(dashboard(title, tokens), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(dashboard(title, tokens, have), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _panel(panel: Panel, number: int, place: dict[str, int], tokens: Mapping[str, str]) -> dict[str, Any]:

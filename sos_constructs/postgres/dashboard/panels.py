@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from sos_constructs.postgres.alerts.alert import Need
+
+from attrs import evolve, frozen
 
 Kind = Literal["stat", "state-timeline", "timeseries"]
 
@@ -19,6 +21,7 @@ class Panel:
     :param unit: Grafana's name of the unit.
     :param words: texts for values, with Grafana's name of a colour.
     :param description: what a healthy cluster looks like, where that is not plain.
+    :param needs: all that the installation must have for the panel to show anything.
     """
 
     title: str
@@ -27,6 +30,7 @@ class Panel:
     unit: str = "short"
     words: tuple[tuple[int, str, str], ...] = ()
     description: str = ""
+    needs: tuple[Need, ...] = ()
 
 
 _PRIMARY = "and on (namespace, pod) sos_pg_postmaster_in_recovery{$cluster} == 0"
@@ -176,6 +180,82 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             queries=(("sum by (pod, step) (increase(sos_agent_reconcile_failures_total{$cluster}[1h])) > 0", "{{pod}} {{step}}"),),
         ),
         Panel(title="Exporter", kind="state-timeline", queries=(("pg_up{$cluster}", "{{pod}}"),), words=_WORKS),
+        Panel(
+            title="Certificate ends in",
+            unit="s",
+            queries=(("sos_agent_certificate_expiry_timestamp_seconds{$cluster} - time()", "{{pod}}"),),
+            description="The same on all members; it jumps up when it is renewed.",
+            needs=("a certificate",),
+        ),
         Panel(title="Time of a scrape", unit="s", queries=(("pg_exporter_last_scrape_duration_seconds{$cluster}", "{{pod}}"),)),
+    ),
+    "Fast failover": (
+        Panel(
+            title="Cut off from the primary",
+            kind="state-timeline",
+            queries=(("sos_agent_cut_off{$cluster}", "{{pod}}"),),
+            words=_YES,
+            description="For seconds, while a primary is silent. Then it is replaced, or was only slow.",
+            needs=("fast failover",),
+        ),
+        Panel(
+            title="Steps within five minutes",
+            queries=(("sum by (step) (increase(sos_agent_failover_steps_total{$cluster}[5m])) > 0", "{{step}}"),),
+            description="A failover: each standby cuts, flags and reconnects, one seals and releases. Cuts without a release are false alarms.",
+            needs=("fast failover",),
+        ),
+    ),
+    "Pooler": tuple(
+        evolve(panel, needs=("a pooler",))
+        for panel in (
+            Panel(title="PgBouncer answers", kind="state-timeline", queries=(("sos_pooler_up{$cluster}", "{{pod}} {{side}}"),), words=_WORKS),
+            Panel(
+                title="Clients get a server",
+                kind="state-timeline",
+                queries=(("sos_pooler_serves{$cluster}", "{{pod}} {{side}}"),),
+                words=_WORKS,
+                description="The agent asks as a client does, every 15 seconds.",
+            ),
+            Panel(title="Client connections", queries=(("sum by (pod, side) (sos_pooler_client_connections{$cluster})", "{{pod}} {{side}}"),)),
+            Panel(
+                title="Clients that wait",
+                queries=(('sum by (side, database) (sos_pooler_clients{$cluster,state="waiting"}) > 0', "{{side}} {{database}}"),),
+                description="For a server connection. Now and then some for a moment, none for long.",
+            ),
+            Panel(title="Longest wait", unit="s", queries=(("max by (side, database) (sos_pooler_longest_wait_seconds{$cluster})", "{{side}} {{database}}"),)),
+            Panel(
+                title="Time that clients wait, per second",
+                unit="s",
+                queries=(("sum by (side, database) (rate(sos_pooler_client_wait_seconds_total{$cluster}[5m]))", "{{side}} {{database}}"),),
+                description="At 1 as if one client waited all the time.",
+            ),
+            Panel(
+                title="Pools used",
+                unit="percentunit",
+                queries=(
+                    (
+                        (
+                            'sum by (pod, side, database) (sos_pooler_servers{$cluster,state="active"})'
+                            " / sum by (pod, side, database) (sos_pooler_pool_size{$cluster})"
+                        ),
+                        "{{pod}} {{side}} {{database}}",
+                    ),
+                ),
+                description="Server connections that are lent, of those that there may be.",
+            ),
+            Panel(title="Server connections", queries=(("sum by (side, state) (sos_pooler_servers{$cluster})", "{{side}} {{state}}"),)),
+            Panel(
+                title="Transactions per second",
+                unit="ops",
+                queries=(("sum by (side, database) (rate(sos_pooler_transactions_total{$cluster}[5m]))", "{{side}} {{database}}"),),
+            ),
+            Panel(
+                title="Clients held",
+                kind="state-timeline",
+                queries=(("sos_pooler_paused{$cluster}", "{{pod}}"),),
+                words=_YES,
+                description="While there is no primary.",
+            ),
+        )
     ),
 }

@@ -93,6 +93,7 @@ def declared(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """``pooler.json``, for the agent beside PgBouncer."""
     return {
         "bin_dir": spec.image.bin_dir,
+        "database": spec.databases[0].name,
         "password_key": PASSWORD_KEY,
         "pause_seconds": pooler.wait_seconds(spec),
         "primary": {"dbname": "postgres", "host": spec.names.primary_service, "port": str(n.PORT)},

@@ -51,6 +51,32 @@ def test_text():
     }
 
 
+def test_the_fast_failover_shows_its_steps_before_the_first():
+    """Else Prometheus would never see a counter grow that begins with 1."""
+    metrics = Metrics()
+    metrics.failover("cuts")
+    metrics.failover_may(("cuts", "releases"))
+    metrics.cut_off(True)
+    assert parsed(metrics.text()) == {
+        'sos_agent_failover_steps_total{step="cuts"}': 1,
+        'sos_agent_failover_steps_total{step="releases"}': 0,
+        "sos_agent_cut_off": 1,
+    }
+    metrics.cut_off(False)
+    assert parsed(metrics.text())["sos_agent_cut_off"] == 0
+    metrics.cut_off(None)
+    assert "sos_agent_cut_off" not in metrics.text(), "without the option there is nothing to tell"
+
+
+def test_the_certificate_s_life():
+    metrics = Metrics()
+    metrics.certificate(1_700_000_000, 1_800_000_000.4)
+    assert parsed(metrics.text()) == {
+        "sos_agent_certificate_start_timestamp_seconds": 1_700_000_000,
+        "sos_agent_certificate_expiry_timestamp_seconds": 1_800_000_000,
+    }
+
+
 def test_success_after_failure():
     metrics = Metrics()
     metrics.record("member", False)

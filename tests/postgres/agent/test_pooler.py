@@ -13,6 +13,7 @@ from sos_constructs.postgres.agent import pooler
 from sos_constructs.postgres.agent.files import DeclaredError
 from sos_constructs.postgres.agent.pooler_console import Console, ConsoleError
 from sos_constructs.postgres.agent.pooler_metrics import PoolerMetrics
+from sos_constructs.postgres.agent.pooler_probe import Probe, refused
 from sos_constructs.postgres.agent.pooler_watch import Session, Watch
 from sos_constructs.postgres.pooler import Pooler, ini
 
@@ -286,6 +287,37 @@ def test_an_answer_that_is_late_is_none(mounted: Mounted):
         assert not session.primary_answers(0.2)
     finally:
         session.close()
+
+
+# --- is a client served -----------------------------------------------------------------------------------------------
+
+
+def test_it_asks_as_a_client_on_both_sides_and_says_what_changed(mounted: Mounted, capsys: pytest.CaptureFixture[str]):
+    ours = metrics(mounted)
+    assert "sos_pooler_serves" not in ours.text(), "nothing is known yet"
+    probe = Probe(ours.serves)
+    probe.look(mounted.pod.declared(), PASSWORD)
+    assert 'sos_pooler_serves{side="primary"} 1\nsos_pooler_serves{side="readonly"} 1\n' in ours.text()
+    asked = [line for line in (mounted.folder / "arguments").read_text().splitlines() if "SELECT 1" in line]
+    for side, port in (("primary", 6432), ("readonly", 6433)):
+        (line,) = [line for line in asked if f"port={port}" in line]
+        assert f"dbname=auth host={mounted.pod.runtime_dir / side} port={port} user=pgbouncer" in line
+        assert PASSWORD not in line
+    mounted.answer("refusal", "FATAL:  server login has been failing\nserver closed the connection unexpectedly\n")
+    for _ in range(2):
+        probe.look(mounted.pod.declared(), PASSWORD)
+    assert 'sos_pooler_serves{side="primary"} 0\n' in ours.text()
+    (mounted.folder / "refusal").unlink()
+    probe.look(mounted.pod.declared(), PASSWORD)
+    said = [(each["side"], each["message"]) for each in map(json.loads, capsys.readouterr().out.splitlines())]
+    refusal = "FATAL:  server login has been failing"
+    assert said == [(side, text) for text in (refusal, "clients are served again") for side in ("primary", "readonly")]
+
+
+def test_an_answer_to_a_client_that_does_not_come(mounted: Mounted, monkeypatch: pytest.MonkeyPatch):
+    (mounted.folder / "bin" / "psql").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr("sos_constructs.postgres.agent.pooler_probe.SECONDS", 0.2)
+    assert refused(mounted.pod.declared(), "primary", PASSWORD) == "no answer within 0 s"
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------

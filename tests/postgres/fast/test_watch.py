@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres.agent import fast_evidence, fast_watch
+from sos_constructs.postgres.agent import fast, fast_evidence, fast_watch
+from sos_constructs.postgres.agent.fast import STEPS
 from sos_constructs.postgres.agent.fast_cut import UNKNOWN, About
 from sos_constructs.postgres.agent.fast_evidence import GAP, Renewals, patroni_answers, postgres_answers, silent
 from sos_constructs.postgres.agent.fast_store import Lock, Store
 from sos_constructs.postgres.agent.kube_api import Conflict
 from sos_constructs.postgres.agent.metrics import Metrics
 from sos_constructs.postgres.agent.reconcile import Member
+from sos_constructs.postgres.alerts.fast_failover import FAST_FAILOVER
 from sos_constructs.postgres.failover import FastFailover
 
 import pytest
 
+from tests import promql
 from tests.postgres.example import spec
 from tests.postgres.mounted import mount
 
@@ -124,6 +129,35 @@ def test_without_the_option_a_new_pod_asks_nobody(member: Member, api: FakeApi):
     api.lock(**{"sos-constructs/cut-postgres-0": "r1"})
     fast_watch.keep_promise(member, member.config_dir.parent)
     assert fast_watch.cut_of(member).about() is None
+
+
+def test_what_alerts_look_at_is_sent_while_the_option_is_on(member: Member, api: FakeApi, monkeypatch: pytest.MonkeyPatch):
+    """A cut is told also while the API server answers nothing, which is when it lasts."""
+    metrics, told, rounds = Metrics(), list[str](), iter(("cut", "off", "end"))
+    api.lock()
+    api.status = 503
+
+    def sleep(_seconds: float) -> None:
+        told.append(metrics.text())
+        match next(rounds):
+            case "cut":
+                fast_watch.cut_of(member).begin(About("postgres-1", "r1"))
+            case "off":
+                fast_watch.cut_of(member).folder.joinpath("libpqwalreceiver").unlink()
+                (member.config_dir / "failover.json").unlink()
+            case _:
+                raise SystemExit
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(SystemExit):
+        fast_watch.watch_leader(member, metrics, member.config_dir.parent)
+    assert [re.findall(r"^sos_agent_cut_off (.*)$", text, re.MULTILINE) for text in told] == [["0"], ["1"], []]
+    assert 'sos_agent_reconcile_success{step="failover"} 0' in told[1]
+    wanted = {series for alert in FAST_FAILOVER for series in promql.series(alert.expr) if series.startswith("sos_agent_")}
+    assert wanted <= set(re.findall(r"^(\w+)", told[0], re.MULTILINE))
+    assert set(re.findall(r'_tell\("(\w+)"', Path(fast.__file__).read_text())) == set(STEPS)
+    assert {step for alert in FAST_FAILOVER for step in re.findall(r'step="(\w+)"', alert.expr)} <= set(STEPS)
+    assert set(re.findall(r'sos_agent_failover_steps_total\{step="(\w+)"\} 0', told[0])) == set(STEPS)
 
 
 def test_steps_are_counted(member: Member):
