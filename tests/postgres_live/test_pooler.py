@@ -20,6 +20,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from sos_constructs.postgres import access
 from sos_constructs.postgres.agent import pooler, pooler_role, scram
 from sos_constructs.postgres.agent.certificates import CertificateError, served, used_der
 from sos_constructs.postgres.agent.pooler_certificate import Serving
@@ -46,6 +47,7 @@ NAME = "localhost"
 OWNER, OWNERS_PASSWORD, PASSWORD = "one", "owner-canary-0123456789", "pooler-canary-0123456789"
 NOW = datetime.now(timezone.utc)
 ONE_SIDE = Pooler(readonly=False)
+SPEC = pooled(ONE_SIDE, databases=(Database(name=OWNER),))
 
 
 def free_port() -> int:
@@ -105,9 +107,9 @@ class Pod:
 
     def declare(self, tls: Tls | None = CertificateSecret(), options: Pooler = ONE_SIDE) -> None:  # noqa: B008 (frozen)
         """Another ConfigMap."""
-        made = ini.config_map(pooled(options, tls=tls, databases=(Database(name=OWNER),)), options)["data"]
+        made = ini.config_map(evolve(SPEC, pooler=options, tls=tls), options)["data"]
         told = json.loads(made["pooler.json"])
-        told["bin_dir"], told["primary"] = str(self.server.bin_dir), {"dbname": "postgres", "host": NAME, "port": str(self.server.port)}
+        told["bin_dir"], told["primary"] = str(self.server.bin_dir), {**told["primary"], "host": NAME, "port": str(self.server.port)}
         told["sides"]["primary"] = {"port": str(self.port), "socket_dir": str(self.home / "runtime" / "primary")}
         made["pooler.json"] = json.dumps(told)
         places = {
@@ -184,7 +186,8 @@ def ca() -> DevelopmentCa:
 def server(postgres_factory: PostgresFactory, ca: DevelopmentCa) -> Postgres:
     """As a member is for the pooler: over the network by TLS and password only, with the role and the function of its agent."""
     port = free_port()
-    made = evolve(postgres_factory(hba="local all postgres trust\nhostssl all all all scram-sha-256", listen_addresses=NAME, port=str(port)), port=port)
+    hba = "\n".join(["local all postgres trust", *access.pg_hba(SPEC, members="hostssl", clients="hostssl")])
+    made = evolve(postgres_factory(hba=hba, listen_addresses=NAME, port=str(port)), port=port)
     with user_of(made):
         for name, text in pair(ca).items():
             (made.data_dir.parent / name).write_text(text)

@@ -121,7 +121,8 @@ def declared(spec: Spec, pooler: Pooler) -> dict[str, Any]:
         "bin_dir": spec.image.bin_dir,
         "password_key": PASSWORD_KEY,
         "pause_seconds": pooler.wait_seconds(spec),
-        "primary": {"dbname": "postgres", "host": spec.names.primary_service, "port": str(n.PORT)},
+        # one of those that pg_hba.conf lets the role into: postgres is none
+        "primary": {"dbname": spec.databases[0].name, "host": spec.names.primary_service, "port": str(n.PORT)},
         "role": USER,
         "sides": {side: {"port": str(p.PORTS[side]), "socket_dir": p.socket_dir(side)} for side in sides(pooler)},
         "username_key": USERNAME_KEY,
