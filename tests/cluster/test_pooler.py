@@ -127,10 +127,9 @@ def test_its_role_may_do_nothing_else(pooled: Installation):
 def test_every_metric_of_the_page_is_there(pooled: Installation):
     named = set(re.findall(r"`(sos_pooler_\w+)`", PAGE.read_text()))
     assert len(named) > 15
-    script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
     found: set[str] = set()
     for pod in pods(pooled):
-        text = kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script, seconds=20)
+        text = metrics(pooled, pod)
         found |= set(re.findall(r"^(sos_pooler_\w+)", text, re.MULTILINE))
         assert 'sos_pooler_up{side="primary"} 1' in text
     assert named == found
@@ -161,23 +160,28 @@ def test_too_much_load_is_told(pooled: Installation):
     before = restarts(pooled)
     apply(Pooler(max_clients=10, query_wait_timeout=timedelta(seconds=2)))
     try:
-        limits_are_told(pooled, list(before))
+        wait_for_limit(pooled, 10)
+        # From one shell: thirty kubectl need seconds to get going, and places are free again meanwhile.
+        thirty = f"for each in $(seq 30); do {client(pooled, 'auth', 'auth')} & done; wait"
+        _, said = run(pooled, stored(pooled, "auth-db-password"), thirty, "SELECT pg_sleep(6)")
+        assert "no more connections allowed (max_client_conn)" in said, said
+        assert "query_wait_timeout" in said, said
     finally:
-        apply(Pooler())  # the next tests must not meet them
+        apply(Pooler())
+        wait_for_limit(pooled, Pooler().max_clients)  # the next tests must not meet the other
     assert restarts(pooled) == before
     assert ask(pooled, "auth", "SELECT 1") == "1"
 
 
-def limits_are_told(pooled: Installation, names: list[str]) -> None:
-    limit = 'sos_pooler_client_connections_limit{side="primary"} 10\n'
+def wait_for_limit(pooled: Installation, limit: int) -> None:
+    line = f'sos_pooler_client_connections_limit{{side="primary"}} {limit}\n'
+    for pod in pods(pooled):
+        kube.poll(f"{pod} takes {limit} clients", lambda pod=pod: line in metrics(pooled, pod), 180)  # type: ignore[misc]
+
+
+def metrics(pooled: Installation, pod: str) -> str:
     script = f"import urllib.request; print(urllib.request.urlopen('http://localhost:{AGENT_PORT}/metrics', timeout=9).read().decode())"
-    for pod in names:
-        kube.poll("the limit", lambda pod=pod: limit in kube.kubectl("exec", "-n", pooled.namespace, pod, "-c", "agent", "--", "python3", "-c", script), 180)  # type: ignore[misc]
-    password = stored(pooled, "auth-db-password")
-    # From one shell: thirty kubectl need seconds to get going, and so many places are free again meanwhile.
-    _, said = run(pooled, password, f"for each in $(seq 30); do {client(pooled, 'auth', 'auth')} & done; wait", "SELECT pg_sleep(6)")
-    assert "no more connections allowed (max_client_conn)" in said, said
-    assert "query_wait_timeout" in said, said
+    return pooled.exec(pod, "python3", "-c", script, container="agent", seconds=20)
 
 
 @pytest.mark.parametrize("key", [f"{chart.LEDGER_DATABASE}-db-password", "pooler-password"])
