@@ -11,7 +11,7 @@ from sos_constructs.cli import kubectl
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.names import dns_label
 from sos_constructs.secrets.catalogue import BY_NAME
-from sos_constructs.secrets.servers import Server, postgres_server
+from sos_constructs.secrets.servers import Server, pooler_server, postgres_server
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read, select
 
 import typer
@@ -24,7 +24,7 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of 
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
 Postgres = Annotated[
     list[str] | None,
-    typer.Option("--postgres", help="Name of a HaPostgres, for its certificate (default: postgres); may be given several times.", metavar="NAME"),
+    typer.Option("--postgres", help="Name of a HaPostgres, for its certificates (default: postgres); may be given several times.", metavar="NAME"),
 ]
 Context = Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")]
 
@@ -39,12 +39,12 @@ def wanted(only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
 
 
 def servers(postgres: Sequence[str] | None, namespace: str) -> list[Server]:
-    """The databases named with ``--postgres``, or the one that HaPostgres makes by default."""
+    """The databases named with ``--postgres``, or the one that HaPostgres makes by default, each with its pooler."""
     try:
         names = [dns_label("--postgres", name) for name in postgres or ("postgres",)]
     except InvalidOption as error:
         stop(f"{error}.")
-    return [postgres_server(name, namespace) for name in names]
+    return [server(name, namespace) for name in names for server in (postgres_server, pooler_server)]
 
 
 def stored(source: str, names: Collection[str], namespace: str, context: str | None) -> dict[str, StoredSecret]:

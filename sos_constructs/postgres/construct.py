@@ -58,7 +58,8 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
     if spec.instances > 1:
         objects.append(services.disruption_budget(spec))
     if isinstance(spec.tls, CertManager):
-        objects.append(certificates.certificate(spec, spec.tls))
+        name = certificates.secret_name(spec.tls, spec.name)
+        objects.append(certificates.certificate(spec, spec.tls, name, certificates.hosts(spec), spec.names.labels))
     if spec.monitoring is not None:
         objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
         if spec.monitoring.dashboard:
@@ -96,7 +97,7 @@ class HaPostgres(Construct):
     :param pooler: ``Pooler()`` adds PgBouncer: its own pods and Services, ``pooled`` here and on each database's handle leads there.
     :param tls: where the certificate comes from. Default ``CertificateSecret()``: the Secret ``<name>-tls``, as ``sosctl secrets generate``
         makes it for development; ``CertManager(issuer=…)``: cert-manager issues and renews it. ``None``: no TLS, passwords hashed and all
-        else readable on the wire.
+        else readable on the wire. The pooler has a certificate of its own, from the same source: ``<name>-pooler-tls``.
     :param allow_from: who may connect, the pooler included. Default: every pod of the namespace. ``()`` is nobody but the members and the
         pooler. A NetworkPolicy says so: only a cluster whose network plugin enforces those keeps the others out.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
@@ -173,7 +174,7 @@ class HaPostgres(Construct):
         """Connections that services may have open in all: max_connections less those kept for superusers, and less the pooler's."""
         self.ca = None if spec.tls is None else ServerCa(secret=certificates.secret_name(spec.tls, spec.name))
         """With TLS: the CA that clients verify the database by."""
-        self.sslmode = "prefer" if spec.tls is None else "verify-full"
+        self.sslmode = certificates.client_sslmode(spec.tls)
         """What clients shall demand, in libpq's words."""
 
     @property

@@ -20,26 +20,27 @@ SslMode = Literal["require", "verify-ca", "verify-full"]
 
 @attrs.frozen(kw_only=True)
 class ServerCa:
-    """The CA that signed the database's certificate: what a client needs to know that it talks to the database and to nobody else.
+    """The CA that signed the database's certificate, or its pooler's: what a client needs to know that it talks to that and to nobody else.
 
     Only ``ca.crt`` of the Secret is mounted, never the key beside it.
     """
 
     secret: str
     mount_dir: str = n.CA_DIR
+    volume_name: str = CA_VOLUME
 
     @property
     def file(self) -> str:
         """Path of the CA in a container that has :meth:`mount`: ``PGSSLROOTCERT``."""
         return f"{self.mount_dir}/{CA_KEY}"
 
-    def volume(self, name: str = CA_VOLUME) -> dict[str, Any]:
+    def volume(self, name: str | None = None) -> dict[str, Any]:
         """The pod's volume. Kubernetes updates its file when the CA changes."""
-        return {"name": name, "secret": {"defaultMode": 0o444, "items": [{"key": CA_KEY, "path": CA_KEY}], "secretName": self.secret}}
+        return {"name": name or self.volume_name, "secret": {"defaultMode": 0o444, "items": [{"key": CA_KEY, "path": CA_KEY}], "secretName": self.secret}}
 
-    def mount(self, name: str = CA_VOLUME) -> dict[str, Any]:
+    def mount(self, name: str | None = None) -> dict[str, Any]:
         """The container's volume mount."""
-        return {"mountPath": self.mount_dir, "name": name, "readOnly": True}
+        return {"mountPath": self.mount_dir, "name": name or self.volume_name, "readOnly": True}
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +72,7 @@ class DatabaseHandle:
             raise InvalidOption("pooled", self.name, "has no pooler; make HaPostgres with pooler=Pooler()")
         there = self.pooler
         return attrs.evolve(
-            self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False, ca=None
+            self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False, ca=there.ca
         )
 
     def libpq_env(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:

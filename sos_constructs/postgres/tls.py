@@ -88,6 +88,11 @@ def renewal(tls: Tls) -> timedelta:
     return tls.renew_before if isinstance(tls, CertManager) else NOTICE
 
 
+def client_sslmode(tls: Tls | None) -> str:
+    """What clients shall demand, in libpq's words."""
+    return "prefer" if tls is None else "verify-full"
+
+
 def hosts(spec: Spec) -> list[str]:
     """Every name under which somebody may call: the three Services, and each member that there can be."""
     names = spec.names
@@ -95,23 +100,22 @@ def hosts(spec: Spec) -> list[str]:
     return services + pod_hosts(names.pods, names.headless, spec.namespace)
 
 
-def certificate(spec: Spec, manager: CertManager) -> dict[str, Any]:
-    """The Certificate for cert-manager."""
-    name = secret_name(manager, spec.name)
+def certificate(spec: Spec, manager: CertManager, name: str, hosts: list[str], labels: dict[str, str]) -> dict[str, Any]:
+    """A Certificate for cert-manager, which writes the Secret of the same name."""
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
-        "metadata": {"labels": spec.names.labels, "name": name, "namespace": spec.namespace},
+        "metadata": {"labels": labels, "name": name, "namespace": spec.namespace},
         "spec": {
             # no commonName: verifiers read the names below, and it has room for 64 characters only
-            "dnsNames": hosts(spec),
+            "dnsNames": hosts,
             "duration": _span(manager.duration),
             "issuerRef": {"group": manager.issuer_group, "kind": manager.issuer_kind, "name": manager.issuer},
             # A new key with every certificate; ECDSA is fast, and every client since TLS 1.2 knows P-256.
             "privateKey": {"algorithm": "ECDSA", "rotationPolicy": "Always", "size": 256},
             "renewBefore": _span(manager.renew_before),
             "secretName": name,
-            "secretTemplate": {"labels": spec.names.labels},
+            "secretTemplate": {"labels": labels},
             "usages": ["digital signature", "server auth", "client auth"],
         },
     }

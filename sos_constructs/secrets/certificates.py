@@ -175,6 +175,18 @@ def ends(pem: str) -> datetime:
     return _certificates(pem)[0].not_valid_after_utc
 
 
+def not_for(pem: str, hosts: Sequence[str]) -> list[str]:
+    """Which of the names, each of one label, the first certificate in ``pem`` is not for."""
+    from cryptography import x509
+
+    try:
+        extension = _certificates(pem)[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return list(hosts)
+    names = {name.lower() for name in extension.value.get_values_for_type(x509.DNSName)}
+    return [host for host in hosts if host not in names]
+
+
 def belongs(certificate_pem: str, private_pem: str) -> bool:
     """Whether the first certificate is for this private key."""
     return _certificates(certificate_pem)[0].public_key() == _load(private_pem).public_key()

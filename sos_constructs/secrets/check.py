@@ -58,6 +58,7 @@ def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection
     """
     findings: list[Finding] = []
     reused: dict[bytes, str] = {}
+    clients_use = {server.secret.name: server.clients_use for server in servers}
     for secret in (*SECRETS, *(server.secret for server in servers if server.secret.name in stored)):
         if only and secret.name not in only:
             continue
@@ -74,6 +75,7 @@ def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection
                 if first != f"{secret.name}/{row.key}":
                     findings.append(Finding(secret.name, row.key, "weak", f"is the same value as {first}: whoever learns one has both"))
         findings += _check_relations(secret, found, now)
+        findings += _check_names(secret, found, clients_use.get(secret.name, ()), now)
         findings += _check_choice(secret, found)
         known = [row.key for row in secret.keys]
         for key in sorted({*found.values, *found.placeholders, *found.broken} - {*known, ages.DOCUMENT_KEY}):
@@ -172,6 +174,17 @@ def _check_relations(secret: SecretSpec, found: StoredSecret, now: datetime) -> 
                 yield Finding(secret.name, row.key, "malformed", f"is not signed by {authority}")
         if row.form in ("certificate", "ca-certificate") and (days := certificates.days_left(good[row.key], now)) < NOTICE_DAYS:
             yield Finding(secret.name, row.key, "note", f"ends in {days} days")
+
+
+def _check_names(secret: SecretSpec, found: StoredSecret, hosts: Sequence[str], now: datetime) -> Iterator[Finding]:
+    """A server's certificate, where it is good by itself: is it for the names by which clients call?"""
+    row = next((row for row in secret.keys if row.form == "certificate"), None)
+    value = found.values.get(row.key) if row else None
+    if not hosts or row is None or not value or problem(row, value, now):
+        return
+    if missing := certificates.not_for(value.decode(), hosts):
+        detail = f"is not for {', '.join(missing)}: clients with sslmode=verify-full refuse it; have it issued for these names too, or remove the whole set"
+        yield Finding(secret.name, row.key, "malformed", detail)
 
 
 def _check_choice(secret: SecretSpec, found: StoredSecret) -> Iterator[Finding]:

@@ -84,7 +84,8 @@ def generate(
     manifests: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
     made = kept = 0
-    hosts = {server.secret.name: server.hosts for server in servers}
+    known = {server.secret.name: server for server in servers}
+    complete: dict[str, Mapping[str, bytes]] = {name: secret.values for name, secret in existing.items()}
     for secret in (*SECRETS, *(server.secret for server in servers)):
         if only and secret.name not in only:
             continue
@@ -94,7 +95,11 @@ def generate(
             raise SecretInputError(f"{secret.name}/{key} {problem}; correct it or remove it, so that it is clear whether it is to be kept")
         values = {key: value for key, value in stored.values.items() if value}
         before = len(values)
-        left_out += _complete(secret, values, ca, hosts.get(secret.name, DEVELOPMENT_HOSTS))
+        server = known.get(secret.name)
+        left_out += _complete(secret, values, ca, server.hosts if server else DEVELOPMENT_HOSTS)
+        complete[secret.name] = values
+        if server and "ca.crt" in values and "ca.crt" not in stored.values:
+            values["ca.crt"] = _together(values["ca.crt"], complete.get(server.with_ca_of, {}).get("ca.crt", b""))
         if not values or (secret.type == "kubernetes.io/tls" and not {"tls.crt", "tls.key"} <= set(values)):
             continue  # an empty Secret helps nobody, and the API server refuses half a kubernetes.io/tls
         kept, made = kept + before, made + len(values) - before
@@ -166,6 +171,11 @@ def _complete(secret: SecretSpec, values: dict[str, bytes], ca: _Lazy, hosts: Se
         else:
             left_out.append(LeftOut(secret.name, row, recipe(row)))
     return left_out
+
+
+def _together(ours: bytes, other: bytes) -> bytes:
+    """Our CA's certificate, and another's where that is another."""
+    return ours if other.strip() in (b"", ours.strip()) else ours.rstrip() + b"\n" + other
 
 
 def _derive(secret: SecretSpec, row: Key, values: dict[str, bytes]) -> Iterable[LeftOut]:

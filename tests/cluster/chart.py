@@ -133,9 +133,9 @@ def ledger(
     :param node: where it runs; default: where the scheduler puts it.
     """
     chart, db = _client_chart(namespace, image, **({"tls": None} if plain else {}), **({"pooler": Pooler()} if pooled else {}))
-    handle = db.database(database)
+    handle = db.database(database).pooled if pooled else db.database(database)
     env = [
-        *(handle.pooled if pooled else handle).libpq_env(),
+        *handle.libpq_env(),
         {"name": "LEDGER_PSQL", "value": f"{image.bin_dir}/psql"},
         {"name": "LEDGER_RUN", "value": name},
         {"name": "LEDGER_WRITERS", "value": str(writers)},
@@ -149,9 +149,9 @@ def ledger(
         "data": {"ledger.py": LEDGER.read_text()},
     }
     volumes = [{"configMap": {"name": name}, "name": "script"}]
-    if db.ca is not None:
-        container["volumeMounts"].append(db.ca.mount())
-        volumes.append(db.ca.volume())
+    if handle.ca is not None:
+        container["volumeMounts"].append(handle.ca.mount())
+        volumes.append(handle.ca.volume())
     emit(chart, script)
     pod = _pod(name, namespace, image, LEDGER_LABELS, [container], *volumes)
     if node is not None:

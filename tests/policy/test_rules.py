@@ -110,7 +110,7 @@ def referred(value: object, key: str = "") -> list[tuple[str, str]]:
 def test_everything_a_pod_refers_to_is_there():
     known = {
         "ConfigMap": names("ConfigMap") | FROM_KUBERNETES,
-        "Secret": {secret.name for secret in SECRETS} | {"postgres-tls"},
+        "Secret": {secret.name for secret in SECRETS} | {"postgres-tls", "postgres-pooler-tls"},
     }  # written by `sosctl secrets generate`, too
     workloads: list[Manifest] = [manifest for manifest in objects(CHART) if "template" in manifest.get("spec", {})]
     assert workloads

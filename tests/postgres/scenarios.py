@@ -68,6 +68,7 @@ EVERYTHING: dict[str, Any] = {
         query_wait_timeout=timedelta(seconds=60),
         direct_connections=100,
         readonly=False,
+        tls_secret="orders-pgbouncer-tls",
         image=PoolerImage(image="registry.example/pgbouncer:1.25.1", uid=70, gid=71, command="/opt/pgbouncer/bin/pgbouncer"),
         cpu_request="200m",
         cpu_limit="500m",

@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from sos_constructs.postgres import access, patroni
+from sos_constructs.postgres.pooler import ini
 from sos_constructs.postgres.pooler.options import USER, Pooler
 from sos_constructs.postgres.spec import Database
 from sos_constructs.postgres.tls import CertificateSecret
@@ -91,6 +92,13 @@ def test_the_pooler_looks_up_passwords_in_the_databases_and_nowhere_else():
     assert decision(rules(**made), "host", "auth", USER) is None
     assert decision(rules(**made), "hostssl", "postgres", USER) is None
     assert decision(rules(), "hostssl", "auth", USER) is None
+
+
+def test_the_poolers_agent_may_ask_where_it_asks_for_the_primary():
+    """It was sent to the database postgres, which no line opens: it took that for a primary's answer, and held no client through a failover."""
+    made = spec(pooler=Pooler(), credentials=keys("pooler"))
+    asked = ini.declared(made, Pooler())["primary"]["dbname"]
+    assert decision(rules(pooler=Pooler(), credentials=keys("pooler")), "hostssl", asked, USER) == "scram-sha-256"
 
 
 def test_a_database_named_like_a_keyword_opens_nothing_else():

@@ -47,6 +47,11 @@ class Certificate:
     ends: float
     names: tuple[str, ...]
 
+    @property
+    def last_day(self) -> str:
+        """When it ends, for the log."""
+        return _day(self.ends)
+
     def problem(self, now: float) -> str:
         """Why it cannot be used now, or an empty string."""
         if now >= self.ends:
@@ -229,9 +234,9 @@ class Renewal:
         if self._confirmed != version and status.running:
             self._load(member, places)
             self._confirmed = version
-            log("info", "certificate", "in use", serial=certificate.serial, ends=_day(certificate.ends))
+            log("info", "certificate", "in use", serial=certificate.serial, ends=certificate.last_day)
         if refused is not None:
-            raise CertificateError(f"{refused}; the certificate in use stays, and ends on {_day(certificate.ends)}")
+            raise CertificateError(f"{refused}; the certificate in use stays, and ends on {certificate.last_day}")
         if problem := certificate.problem(self._now()):
             raise CertificateError(f"the {problem}, and the Secret has no newer one")
 

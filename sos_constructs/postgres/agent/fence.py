@@ -49,6 +49,7 @@ class Fence:
     clock: Callable[[], float] = time.monotonic
     _told: str | None = None
     """What the server was last told to read."""
+    _said: str | None = None
     _led: bool = False
     _alone_since: float | None = None
 
@@ -56,32 +57,37 @@ class Fence:
         """Close or open, as the member stands now."""
         if status.role == "primary" or status.streaming:
             self._led, self._alone_since = status.role == "primary", None
-            if status.running:
-                self._tell(OPEN, psql)
-        elif self._led or self.closed:
-            self._alone_since = self.clock() if self._alone_since is None else self._alone_since
-            if self.closed or self.clock() - self._alone_since >= GRACE or not store_answers():
-                self._write(CLOSED)  # a server that does not run reads it when it starts
-                if status.running:
-                    self._tell(CLOSED, psql)
-                    psql.query(END)
+            self._set(OPEN, psql, running=status.running)
+        elif self._led:
+            if self._alone_since is None:
+                self._alone_since, self._told = self.clock(), None
+                self._write(CLOSED)  # first: a server that comes back meanwhile reads it when it starts
+            waits = self.clock() - self._alone_since < GRACE and store_answers()
+            self._set(OPEN if waits else CLOSED, psql, running=status.running)
+        elif self.closed:  # since before this process
+            self._set(CLOSED, psql, running=status.running)
 
     @property
     def closed(self) -> bool:
         """Whether clients are turned away."""
         return (self.folder / FILE).read_text() == CLOSED
 
-    def _tell(self, content: str, psql: Psql) -> None:
-        if self._told != content:
-            self._write(content)
+    def _set(self, content: str, psql: Psql, *, running: bool) -> None:
+        self._write(content)
+        if content != self._said:
+            if content == CLOSED:
+                log("warning", "fence", "a former primary without a leader: clients are turned away until it streams or leads again")
+            elif self._said is not None:
+                log("info", "fence", "clients may connect again")
+            self._said = content
+        if not running:
+            self._told = None  # what it reads when it starts is one of the two
+        elif self._told != content:
             psql.query("SELECT pg_catalog.pg_reload_conf()")
             self._told = content
+        if running and content == CLOSED:
+            psql.query(END)
 
     def _write(self, content: str) -> None:
-        if (self.folder / FILE).read_text() == content:
-            return
-        write_whole(self.folder / FILE, content)
-        if content == CLOSED:
-            log("warning", "fence", "a former primary without a leader: clients are turned away until it streams or leads again")
-        else:
-            log("info", "fence", "clients may connect again")
+        if (self.folder / FILE).read_text() != content:
+            write_whole(self.folder / FILE, content)

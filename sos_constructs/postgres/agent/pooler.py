@@ -16,11 +16,13 @@ from typing import Any
 from .files import DeclaredError, folder_digest, read_credential, write_whole
 from .log import log
 from .metrics import serve
+from .pooler_certificate import Serving, first
 from .pooler_console import Console, ConsoleError
 from .pooler_metrics import PoolerMetrics
 from .pooler_probe import INTERVAL as PROBE_INTERVAL
 from .pooler_probe import Probe
 from .pooler_watch import Session, Watch, cannot_log_in
+from .tls import Places
 
 INTERVAL = 2.0
 """Seconds between two looks at the mounted files."""
@@ -39,6 +41,13 @@ class Pod:
     config_dir: Path
     credentials_dir: Path
     runtime_dir: Path
+    certificates_dir: Path | None = None
+    """Where the Secret with the certificate is mounted; a pod of an older template has none, and PgBouncer serves no TLS there."""
+
+    @property
+    def tls(self) -> Places | None:
+        """The certificate that is mounted, and the copy that PgBouncer reads."""
+        return Places(self.certificates_dir, self.runtime_dir / "tls") if self.certificates_dir else None
 
     @property
     def userlist(self) -> Path:
@@ -77,7 +86,7 @@ class Pod:
 
 def main(arguments: list[str]) -> int:
     """Run one verb; returns the exit code."""
-    pod = Pod(Path(os.environ["SOS_CONFIG_DIR"]), Path(os.environ["SOS_CREDENTIALS_DIR"]), Path(os.environ["SOS_RUNTIME_DIR"]))
+    pod = Pod(Path(os.environ["SOS_CONFIG_DIR"]), Path(os.environ["SOS_CREDENTIALS_DIR"]), Path(os.environ["SOS_RUNTIME_DIR"]), _certificates())
     verbs = {"drain": drain, "render": render, "run": run}
     if len(arguments) != 1 or arguments[0] not in verbs:
         print("usage: python3 -m agent.pooler render|run|drain", file=sys.stderr)
@@ -90,9 +99,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _certificates() -> Path | None:
+    return Path(os.environ["SOS_CERTIFICATES_DIR"]) if "SOS_CERTIFICATES_DIR" in os.environ else None
+
+
 def render(pod: Pod) -> None:
-    """Before PgBouncer starts: its user list, and the folders of its sockets."""
+    """Before PgBouncer starts: its user list, its certificate, and the folders of its sockets."""
     declared = pod.declared()
+    if pod.tls:
+        first(pod.tls, declared)
     write_password(pod, declared, pod.password(declared))
     write_whole(pod.loaded_file, folder_digest(pod.config_dir))
     for where in declared["sides"].values():
@@ -116,6 +131,7 @@ def run(pod: Pod) -> None:
     signal.signal(signal.SIGTERM, stop)
     declared = pod.declared()
     metrics = PoolerMetrics(pod.consoles(declared))
+    serving = Serving(pod.tls) if pod.tls else None
     serve(metrics, int(os.environ["SOS_POOLER_PORT"]), stale_after=STALE)
     for thread in (watch, probe):
         threading.Thread(target=thread, args=(pod, metrics), daemon=True).start()
@@ -123,7 +139,7 @@ def run(pod: Pod) -> None:
     complaint = ""
     while True:
         try:
-            follow(pod, metrics)
+            follow(pod, metrics, serving)
             said = ""
         except (DeclaredError, ConsoleError, OSError) as error:
             said = str(error)
@@ -135,8 +151,8 @@ def run(pod: Pod) -> None:
         time.sleep(INTERVAL)
 
 
-def follow(pod: Pod, metrics: PoolerMetrics) -> None:
-    """Bring a changed password or configuration to PgBouncer, without a dropped connection.
+def follow(pod: Pod, metrics: PoolerMetrics, serving: Serving | None = None) -> None:
+    """Bring a changed password, configuration or certificate to PgBouncer, without a dropped connection.
 
     A new password is taken when the server takes it: the primary's agent sets it some time after this pod sees it, and connections that are
     open stay open either way.
@@ -146,7 +162,12 @@ def follow(pod: Pod, metrics: PoolerMetrics) -> None:
     refusal = "" if wanted == used else cannot_log_in(declared, wanted)
     metrics.password_current(not refusal)
     digest = folder_digest(pod.config_dir)
-    changed = [what for what, is_so in (("password", wanted != used and not refusal), ("configuration", digest != pod.loaded_file.read_text())) if is_so]
+    differs = {
+        "password": wanted != used and not refusal,
+        "configuration": digest != pod.loaded_file.read_text(),
+        "certificate": serving is not None and serving.look(declared),
+    }
+    changed = [what for what, is_so in differs.items() if is_so]
     if changed:
         if "password" in changed:
             write_password(pod, declared, wanted)
@@ -155,6 +176,10 @@ def follow(pod: Pod, metrics: PoolerMetrics) -> None:
             console.ask("RELOAD")
         write_whole(pod.loaded_file, digest)
         log("info", "follow", "reloaded", changed=changed)
+    if serving:
+        if differs["certificate"]:
+            serving.loaded(declared)
+        serving.complain(metrics)
 
 
 def watch(pod: Pod, metrics: PoolerMetrics) -> None:

@@ -32,6 +32,7 @@ class PoolerMetrics:
         self._round = self._watch = time.monotonic()
         self._own: dict[str, float] = {"config_current": 1, "password_current": 1, "paused": 0, "pauses_total": 0}
         self._serves: dict[str, bool] = {}
+        self._certificate_ends: float | None = None
 
     def round(self) -> None:
         """Note that the agent looked at its files."""
@@ -40,6 +41,10 @@ class PoolerMetrics:
     def config_current(self, is_so: bool) -> None:
         """Whether PgBouncer has the configuration and password that are mounted."""
         self._own["config_current"] = int(is_so)
+
+    def certificate_ends(self, moment: float) -> None:
+        """Note when the certificate in use ends."""
+        self._certificate_ends = moment
 
     def password_current(self, is_so: bool) -> None:
         """Whether the Secret's password is in use."""
@@ -67,6 +72,9 @@ class PoolerMetrics:
             page.add(
                 "password_current", "gauge", "Whether PgBouncer has the Secret's password; it waits until the server has it.", {}, self._own["password_current"]
             )
+            if self._certificate_ends is not None:
+                meaning = "When the certificate that clients are shown ends."
+                page.add("certificate_expiry_timestamp_seconds", "gauge", meaning, {}, round(self._certificate_ends))
             page.add("paused", "gauge", "Whether clients are held because there is no primary.", {"side": "primary"}, self._own["paused"])
             page.add("pauses_total", "counter", "How often clients were held.", {"side": "primary"}, self._own["pauses_total"])
             for side, is_so in sorted(self._serves.items()):

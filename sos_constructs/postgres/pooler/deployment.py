@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres import tls
 from sos_constructs.postgres.handles import ServerCa
+from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.ini import restart_checksum, sides
 from sos_constructs.postgres.pooler.options import PASSWORD_KEY, SURGE, USERNAME_KEY, Pooler
 from sos_constructs.postgres.spec import Spec
-from sos_constructs.postgres.tls import secret_name
 
 STOP_SECONDS = 8
 """PgBouncer goes on for this long after its pod was told to end: the agent waits until nobody is sent here any more, then lets transactions
@@ -76,7 +77,7 @@ def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
         "topologySpreadConstraints": [
             {"labelSelector": selector, "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
         ],
-        "volumes": volumes(spec),
+        "volumes": volumes(spec, pooler),
     }
     if spec.priority_class_name is not None:
         body["priorityClassName"] = spec.priority_class_name
@@ -92,7 +93,7 @@ def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
     return _container(
         pooler.image.image,
         side,
-        command=[pooler.image.command, f"{p.CONFIG_DIR}/{side}.ini"],
+        command=[pooler.image.command, f"{p.CONFIG_DIR}/{p.config_file(side, tls=spec.tls is not None)}"],
         lifecycle={"preStop": {"exec": {"command": ["sleep", str(STOP_SECONDS)]}}},
         livenessProbe={**probe, "failureThreshold": 6, "periodSeconds": 10},
         ports=[{"containerPort": p.PORTS[side], "name": side, "protocol": "TCP"}],
@@ -103,7 +104,8 @@ def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
 
 
 def _ca(spec: Spec) -> list[ServerCa]:
-    return [] if spec.tls is None else [ServerCa(secret=secret_name(spec.tls, spec.name))]
+    """What the database is verified by."""
+    return [] if spec.tls is None else [ServerCa(secret=tls.secret_name(spec.tls, spec.name))]
 
 
 def agent(spec: Spec) -> dict[str, Any]:
@@ -122,11 +124,11 @@ def agent(spec: Spec) -> dict[str, Any]:
 
 
 def render(spec: Spec) -> dict[str, Any]:
-    """The init container: writes PgBouncer's user list, or says in one line which Secret key is missing."""
+    """The init container: writes PgBouncer's user list and copies its certificate, or says in one line what of the Secrets is missing."""
     return _agent_container(spec, "render", "render", terminationMessagePolicy="FallbackToLogsOnError")
 
 
-def volumes(spec: Spec) -> list[dict[str, Any]]:
+def volumes(spec: Spec, pooler: Pooler) -> list[dict[str, Any]]:
     """Everything that is mounted. The keys are optional to the kubelet, so that the init container can say what is missing."""
     credentials = spec.credentials.volume("credentials", keys=(USERNAME_KEY, PASSWORD_KEY))
     credentials["secret"]["optional"] = True
@@ -136,6 +138,7 @@ def volumes(spec: Spec) -> list[dict[str, Any]]:
         credentials,
         {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}, "name": "runtime"},
         *(ca.volume() for ca in _ca(spec)),
+        *certificate.volumes(spec, pooler),
     ]
 
 
@@ -151,6 +154,7 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             {"name": "SOS_CREDENTIALS_DIR", "value": p.CREDENTIALS_DIR},
             {"name": "SOS_POOLER_PORT", "value": str(p.AGENT_PORT)},
             {"name": "SOS_RUNTIME_DIR", "value": p.RUNTIME_DIR},
+            *tls.environment(spec),
         ],
         resources=AGENT_RESOURCES,
         volumeMounts=[
@@ -158,6 +162,7 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             _mount("config", p.CONFIG_DIR, read_only=True),
             _mount("credentials", p.CREDENTIALS_DIR, read_only=True),
             _mount("runtime", p.RUNTIME_DIR),
+            *tls.mounts(spec),
         ],
         **extra,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.handles import ServerCa
+from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.options import LOOKUP_CONNECTIONS, PASSWORD_KEY, USER, USERNAME_KEY, Pooler
 from sos_constructs.postgres.spec import Spec
@@ -76,8 +77,33 @@ def server_tls(spec: Spec) -> list[Row]:
     ]
 
 
+def client_tls(spec: Spec) -> list[Row]:
+    """How clients are spoken with, where the pod has a certificate."""
+    plain = spec.tls is not None and spec.tls.plain_clients
+    why = "option plain_clients: TLS with those who speak it" if plain else "who speaks no TLS is refused"
+    return [
+        ("client_tls_sslmode", "allow" if plain else "require", why),
+        ("client_tls_protocols", "secure", "TLS 1.2 and 1.3"),
+        ("client_tls_cert_file", f"{p.TLS_DIR}/tls.crt", "the agent's copy, which it has examined; a new one arrives by RELOAD"),
+        ("client_tls_key_file", f"{p.TLS_DIR}/tls.key", "as above"),
+    ]
+
+
+def tls_text(spec: Spec, side: str) -> str:
+    """What pods of a template with a certificate start with. Pods of an older template have no such files, and go on with the file included."""
+    lines = [
+        "; The start of pods that have a certificate. The file included ends in section [pgbouncer], which goes on here:",
+        "; a second section of that name would forget the first.",
+        f"%include {p.CONFIG_DIR}/{p.config_file(side, tls=False)}",
+        "",
+    ]
+    for name, value, why in client_tls(spec):
+        lines += [f"; {why}", f"{name} = {value}"]
+    return "\n".join(lines) + "\n"
+
+
 def text(spec: Spec, pooler: Pooler, side: str) -> str:
-    """The file of one side."""
+    """The file of one side, without how clients are spoken with."""
     host = {"primary": spec.names.primary_service, "readonly": spec.names.readonly_service}[side]
     lines = ["; A change arrives by RELOAD within two minutes; of listen_* and unix_socket_* by new pods.", "", "[databases]"]
     for database in spec.databases:
@@ -96,16 +122,20 @@ def declared(spec: Spec, pooler: Pooler) -> dict[str, Any]:
         "database": spec.databases[0].name,
         "password_key": PASSWORD_KEY,
         "pause_seconds": pooler.wait_seconds(spec),
-        "primary": {"dbname": "postgres", "host": spec.names.primary_service, "port": str(n.PORT)},
+        # one of those that pg_hba.conf lets the role into: postgres is none
+        "primary": {"dbname": spec.databases[0].name, "host": spec.names.primary_service, "port": str(n.PORT)},
         "role": USER,
         "sides": {side: {"port": str(p.PORTS[side]), "socket_dir": p.socket_dir(side)} for side in sides(pooler)},
         "username_key": USERNAME_KEY,
+        **certificate.declared(spec, pooler),
     }
 
 
 def config_map(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """``postgres-pooler-config``."""
-    data = {f"{side}.ini": text(spec, pooler, side) for side in sides(pooler)}
+    data = {p.config_file(side, tls=False): text(spec, pooler, side) for side in sides(pooler)}
+    if spec.tls is not None:
+        data |= {p.config_file(side, tls=True): tls_text(spec, side) for side in sides(pooler)}
     data["pooler.json"] = json.dumps(declared(spec, pooler), indent=2, sort_keys=True) + "\n"
     names = p.PoolerNames(spec.name)
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 from sos_constructs.postgres import clients, monitoring
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.deployment import deployment
 from sos_constructs.postgres.pooler.ini import config_map, sides
@@ -25,6 +26,7 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
         *(service(spec, side) for side in sides(pooler)),
         deployment(spec, pooler),
         disruption_budget(spec),
+        *certificate.manifests(spec, pooler),
     ]
     if spec.monitoring is not None:
         objects.append(pod_monitor(spec, spec.monitoring))

@@ -14,6 +14,15 @@ CREDENTIALS_DIR = "/etc/sos/credentials"
 RUNTIME_DIR = "/run/sos"
 """In memory: sockets, and the password with which PgBouncer looks others up."""
 USERLIST = f"{RUNTIME_DIR}/userlist.txt"
+TLS_DIR = f"{RUNTIME_DIR}/tls"
+"""The agent's examined copy of the certificate: the only one that PgBouncer reads."""
+CA_DIR, CA_VOLUME = "/etc/sos/postgres-pooler-ca", "postgres-pooler-ca"
+"""In clients' containers: others than those of the database's CA, so that one pod may have both."""
+
+
+def config_file(side: str, *, tls: bool) -> str:
+    """What one PgBouncer starts with."""
+    return f"{side}-tls.ini" if tls else f"{side}.ini"
 
 
 def socket_dir(side: str) -> str:
@@ -34,6 +43,11 @@ class PoolerNames:
     @property
     def config(self) -> str:
         return f"{self.name}-pooler-config"
+
+    @property
+    def certificate(self) -> str:
+        """Default name of the Secret with the pooler's own certificate."""
+        return f"{self.name}-pooler-tls"
 
     @property
     def services(self) -> dict[str, str]:

@@ -64,6 +64,8 @@ class Pooler:
     :param direct_connections: connections of the server that are left to those who come without the pooler: metrics, migrations, tools.
         Default 30.
     :param readonly: also pool connections to the replicas. Default: yes.
+    :param tls_secret: the Secret with the pooler's own certificate for clients: ``tls.crt``, ``tls.key``, ``ca.crt``. Default ``<name>-pooler-tls``, which
+        ``sosctl secrets generate`` makes; with ``tls=CertManager(…)`` a Certificate of that name is. Whether there is TLS, HaPostgres' ``tls`` says.
     :param image: default ``PGBOUNCER``.
     :param cpu_request: of each PgBouncer, which uses one CPU at most. Default ``50m``.
     :param cpu_limit: default ``1``.
@@ -78,6 +80,7 @@ class Pooler:
     query_wait_timeout: timedelta | None = None
     direct_connections: int = 30
     readonly: bool = True
+    tls_secret: str | None = None
     image: PoolerImage = PGBOUNCER
     cpu_request: str = "50m"
     cpu_limit: str = "1"
@@ -118,6 +121,7 @@ def check(spec: Spec) -> None:
         raise InvalidOption("pooler.pool_mode", pooler.pool_mode, "must be 'transaction' or 'session'")
     if type(pooler.readonly) is not bool:
         raise InvalidOption("pooler.readonly", pooler.readonly, "must be True or False")
+    _check_tls(spec, pooler)
     _check_wait(pooler)
     _check_image(pooler)
     for what, parse in (("cpu", parse_millicores), ("memory", parse_bytes)):
@@ -131,6 +135,18 @@ def check(spec: Spec) -> None:
     if missing := sorted({USERNAME_KEY, PASSWORD_KEY} - spec.credentials.keys.keys()):
         raise InvalidOption("credentials", spec.credentials.name, f"lacks the keys {', '.join(missing)}, which pooler=Pooler(…) needs")
     _check_connections(spec, pooler)
+
+
+def _check_tls(spec: Spec, pooler: Pooler) -> None:
+    from sos_constructs.postgres.tls import CertManager, secret_name  # it reads Spec, which reads this module
+
+    if pooler.tls_secret is None:
+        return
+    rules.dns_subdomain("pooler.tls_secret", pooler.tls_secret)
+    if spec.tls is None:
+        raise InvalidOption("pooler.tls_secret", pooler.tls_secret, "is of no use with tls=None; leave it out, or give tls=CertificateSecret()")
+    if isinstance(spec.tls, CertManager) and pooler.tls_secret == secret_name(spec.tls, spec.name):
+        raise InvalidOption("pooler.tls_secret", pooler.tls_secret, "is the database's: cert-manager would write two certificates there; choose another")
 
 
 def _check_wait(pooler: Pooler) -> None:

@@ -79,7 +79,7 @@ def test_the_checksum_covers_what_a_running_pgbouncer_cannot_take_over(monkeypat
 def test_what_the_agent_is_told():
     told = ini.declared(pooled(), Pooler())
     assert {side: where["port"] for side, where in told["sides"].items()} == {"primary": "6432", "readonly": "6433"}
-    assert told["primary"]["host"] == "postgres-service"
+    assert told["primary"] == {"host": "postgres-service", "port": "5432", "dbname": "auth"}
     assert json.loads(ini.config_map(pooled(), Pooler())["data"]["pooler.json"]) == told
 
 

@@ -36,7 +36,7 @@ def test_contents():
     assert objects(spec()) == {}
     fewer = objects(pooled(Pooler(readonly=False), monitoring=None))
     assert not {"Service/postgres-pooler-readonly-service", "PodMonitor/postgres-pooler"} & fewer.keys()
-    assert list(fewer["ConfigMap/postgres-pooler-config"]["data"]) == ["primary.ini", "pooler.json"]
+    assert list(fewer["ConfigMap/postgres-pooler-config"]["data"]) == ["primary.ini", "primary-tls.ini", "pooler.json"]
 
 
 def test_neither_patroni_nor_the_database_services_count_its_pods():
@@ -62,7 +62,7 @@ def test_a_new_pod_before_an_old_one_goes():
 def test_no_token_and_only_its_own_two_keys():
     assert pod(pooled())["spec"]["automountServiceAccountToken"] is False
     assert objects(pooled())["ServiceAccount/postgres-pooler"]["automountServiceAccountToken"] is False
-    secret, ca = [volume["secret"] for volume in pod(pooled())["spec"]["volumes"] if "secret" in volume]
+    secret, ca, _own = [volume["secret"] for volume in pod(pooled())["spec"]["volumes"] if "secret" in volume]
     assert ca["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "of the certificate nothing but who signed it"
     assert [item["key"] for item in secret["items"]] == ["pooler-password", "pooler-username"]
     assert secret["optional"] is True, "so that the init container can say which key is missing"

@@ -128,12 +128,13 @@ def test_services_behind_the_pooler_have_its_clients():
 def test_one_word_switches_a_service():
     _, db = build(pooler=Pooler())
     direct, through = db.database("auth"), db.database("auth").pooled
-    assert db.ca is not None
     plain = {entry["name"]: entry for entry in direct.libpq_env()}
     assert plain.pop("PGTARGETSESSIONATTRS"), "PgBouncer would answer what it once heard"
-    assert plain.pop("PGSSLMODE")["value"] == plain.pop("PGSSLROOTCERT")["value"].replace(db.ca.file, "verify-full")  # PgBouncer itself serves no TLS
-    assert {entry["name"]: entry for entry in through.libpq_env()} == {**plain, "PGHOST": {"name": "PGHOST", "value": "postgres-pooler-service"}}
-    assert through.dsn_env()[-1]["value"] == "postgresql://$(AUTH_DB_USERNAME):$(AUTH_DB_PASSWORD)@postgres-pooler-service:5432/auth"
+    for entry in ({"name": "PGHOST", "value": "postgres-pooler-service"}, {"name": "PGSSLROOTCERT", "value": "/etc/sos/postgres-pooler-ca/ca.crt"}):
+        plain[entry["name"]] = entry
+    assert {entry["name"]: entry for entry in through.libpq_env()} == plain
+    uri = "postgresql://$(AUTH_DB_USERNAME):$(AUTH_DB_PASSWORD)@postgres-pooler-service:5432/auth"
+    assert through.dsn_env(sslmode="require")[-1]["value"] == f"{uri}?sslmode=require"
     assert {"name": "PGHOST", "value": "postgres-pooler-readonly-service"} in through.libpq_env(readonly=True)
 
 
