@@ -15,8 +15,9 @@ MEMBERS = 9
 
 @frozen
 class Server:
-    """One server: its Secret, and the names that its certificate is for."""
+    """One server: its name, its Secret, and the names that its certificate is for."""
 
+    name: str
     secret: SecretSpec
     hosts: Sequence[str]
 
@@ -33,7 +34,7 @@ def postgres_server(name: str, namespace: str) -> Server:
         type="kubernetes.io/tls",
         keys=_KEYS,
     )
-    return Server(secret, services + members)
+    return Server(name, secret, services + members)
 
 
 def by_name(servers: Sequence[Server]) -> dict[str, Server]:
