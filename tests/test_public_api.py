@@ -32,6 +32,7 @@ PINNED = [
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
+    "ExternalDsns",
     "ExternalSecrets",
     "FastFailover",
     "GcpSecretManager",
@@ -62,7 +63,7 @@ PINNED = [
 ]
 """Adding a name is a minor version, removing one a major."""
 
-CONSTRUCTS = ["HaPostgres", "SecretAccess", "SecretAdmission", "SosConfig", "SosNamespace", "SosSecrets"]
+CONSTRUCTS = ["ExternalDsns", "HaPostgres", "SecretAccess", "SecretAdmission", "SosConfig", "SosNamespace", "SosSecrets"]
 HANDED_OUT = {"DatabaseHandle", "SecretHandle", "ServerCa"}
 """Made by constructs, not by users: their fields are described as attributes."""
 
@@ -91,7 +92,7 @@ def test_constructs(name: str):
     described = set(re.findall(r":param (\w+):", inspect.getdoc(kind) or "") + re.findall(r":param (\w+):", inspect.getdoc(kind.__init__) or ""))
     for option in options:
         assert option.kind is option.KEYWORD_ONLY, option.name
-        assert option.default is not option.empty or option.name in ("credentials", "readers"), option.name
+        assert option.default is not option.empty or option.name in ("credentials", "databases", "readers", "source"), option.name
         assert option.name in described, f"{name}({option.name}=) is not described"
         assert option.annotation is not option.empty, option.name
     assert described - {"scope", "id"} == {option.name for option in options}, "described but gone"

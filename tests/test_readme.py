@@ -107,6 +107,27 @@ def test_wrong_commands_would_be_found():
             check_sosctl(wrong)
 
 
+def values_in(command: list[str]) -> list[str]:
+    """Words that hold a secret value, or would once somebody puts theirs there: the shell's history keeps them, and `ps` shows them."""
+    return [
+        word
+        for word in command
+        if re.search(r"--from-literal|--docker-password|(password|passwd|token|secret|dsn|_key)=(?!\$)|://[^/@]*:[^/@]*@", word, re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_no_command_puts_a_value_into_the_shells_history(command: list[str]):
+    assert values_in(command) == []
+    assert command[0] not in ("echo", "printf") or command[1].startswith("$?"), "of what, if not of a value"
+
+
+def test_values_on_a_command_line_would_be_found():
+    wrong = ["PGPASSWORD=x psql", "kubectl create secret generic a --from-literal=b=c", "psql postgresql://auth:pw@host/auth", "vault kv put a api_key=x"]
+    assert all(values_in(shlex.split(line)) for line in wrong)
+    assert not values_in(shlex.split("kubectl annotate externalsecret redis-credentials --overwrite force-sync=now"))
+
+
 # --- errors and links -------------------------------------------------------------------------------------------------
 
 

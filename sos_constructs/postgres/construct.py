@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sos_constructs.emit import Objects
@@ -27,10 +27,12 @@ from sos_constructs.postgres.storage import check_storage
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.postgres.together import check_together
 from sos_constructs.postgres.tuning import client_connections
+from sos_constructs.secrets.construct import SosSecrets
 from sos_constructs.secrets.handles import SecretHandle
+from sos_constructs.synth_checks import at_synth
 
 import cdk8s
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 if TYPE_CHECKING:
     import cdk8s_plus_27 as kplus
@@ -160,6 +162,8 @@ class HaPostgres(Construct):
             check_together(spec)
             objects = manifests(spec)
         super().__init__(scope, id)
+        if isinstance(spec.tls, CertManager):
+            at_synth(self, ("one writer", self.node.path), lambda nodes: _second_writers(self, nodes))
         self.spec = spec
         """The validated options."""
         self.objects = Objects(self, objects)
@@ -248,3 +252,14 @@ class HaPostgres(Construct):
             there = f"must name one of {', '.join(declared)}" if declared else "has nothing to name: give HaPostgres databases=[Database(…)]"
             raise InvalidOption("database", None, there)
         return declared[0]
+
+
+def _second_writers(postgres: HaPostgres, nodes: Sequence[IConstruct]) -> Iterator[str]:
+    """A certificate that the External Secrets Operator makes as well, so that it and cert-manager would undo each other for ever."""
+    assert postgres.ca is not None
+    secret = postgres.ca.secret
+    for node in nodes:
+        if not isinstance(node, SosSecrets) or ("ExternalSecret", secret) not in node.objects:
+            continue
+        if node.objects["ExternalSecret", secret].metadata.namespace == postgres.spec.namespace:
+            yield f"{postgres.node.path}: tls=CertManager(...): Secret {secret} is also written by {node.node.path}; give its ExternalSecrets postgres=()"

@@ -104,10 +104,24 @@ class DatabaseHandle:
         :param sslmode: as in :meth:`libpq_env`.
         """
         user, password = self.credentials.env(self.username_key), self.credentials.env(self.password_key)
+        return [user, password, {"name": name, "value": self._uri(f"$({user['name']})", f"$({password['name']})", readonly, sslmode)}]
+
+    def dsn_template(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> str:
+        """The same URI as a Go template over the keys of the Secret: what :class:`ExternalDsns` gives the External Secrets Operator.
+
+        It escapes, so that any password will do that HaPostgres takes.
+
+        :param readonly: go to the replicas, whose data may be a moment old.
+        :param sslmode: as in :meth:`libpq_env`.
+        """
+        # urlquery is wrong here for blanks alone, and the agent takes none
+        user, password = (f'{{{{ index . "{key}" | urlquery }}}}' for key in (self.username_key, self.password_key))
+        return self._uri(user, password, readonly, sslmode)
+
+    def _uri(self, user: str, password: str, readonly: bool, sslmode: SslMode) -> str:
         options = self._tls(sslmode) | ({"target_session_attrs": "read-write"} if self._guarded(readonly) else {})
         query = "&".join(f"{key}={value}" for key, value in options.items())
-        uri = f"postgresql://$({user['name']}):$({password['name']})@{self._host(readonly)}:{self.port}/{self.name}{'?' if query else ''}{query}"
-        return [user, password, {"name": name, "value": uri}]
+        return f"postgresql://{user}:{password}@{self._host(readonly)}:{self.port}/{self.name}{'?' if query else ''}{query}"
 
     def _tls(self, sslmode: SslMode) -> dict[str, str]:
         if sslmode not in get_args(SslMode):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sos_constructs.secrets.access import SecretAccess
     from sos_constructs.secrets.admission import SecretAdmission
     from sos_constructs.secrets.construct import SosSecrets
+    from sos_constructs.secrets.dsns import ExternalDsns
     from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
     from sos_constructs.secrets.handles import SecretHandle, reload_on, version_annotations
     from sos_constructs.secrets.sealed import SealedSecrets
@@ -21,6 +22,7 @@ __all__ = [
     "AwsSecretsManager",
     "AzureKeyVault",
     "ExistingSecrets",
+    "ExternalDsns",
     "ExternalSecrets",
     "GcpSecretManager",
     "KubernetesStore",
@@ -38,6 +40,7 @@ __all__ = [
 
 _EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
 _HOME = {
+    "ExternalDsns": "dsns",
     "SealedSecrets": "sealed",
     "SecretAccess": "access",
     "SecretAdmission": "admission",

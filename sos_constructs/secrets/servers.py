@@ -15,12 +15,13 @@ MEMBERS = 9
 
 @frozen
 class Server:
-    """One server: its Secret, and the names that its certificate is for.
+    """One server: its name, its Secret, and the names that its certificate is for.
 
     :param clients_use: those of the names that our handles give to clients.
     :param with_ca_of: another server's Secret whose CA is given to clients too, so that one file verifies both.
     """
 
+    name: str
     secret: SecretSpec
     hosts: Sequence[str]
     clients_use: Sequence[str]
@@ -33,14 +34,14 @@ def postgres_server(name: str, namespace: str) -> Server:
     services = [host for service in (f"{name}-service", f"{name}-readonly-service", headless) for host in service_hosts(service, namespace)]
     members = pod_hosts([f"{name}-{ordinal}" for ordinal in range(MEMBERS)], headless, namespace)
     secret = _secret(f"{name}-tls", f"Certificate of the PostgreSQL {name!r}.", "PostgreSQL does not start: its pods wait for the Secret.")
-    return Server(secret, services + members, [f"{name}-service", f"{name}-readonly-service"])
+    return Server(name, secret, services + members, [f"{name}-service", f"{name}-readonly-service"])
 
 
 def pooler_server(name: str, namespace: str) -> Server:
     """The pooler of that ``HaPostgres``. It has a certificate of its own: why, says ``postgres/pooler/certificate.py``."""
     services = [f"{name}-pooler-service", f"{name}-pooler-readonly-service"]
     secret = _secret(f"{name}-pooler-tls", f"Certificate of the pooler of the PostgreSQL {name!r}.", "The pooler's new pods do not start; old ones go on.")
-    return Server(secret, [host for service in services for host in service_hosts(service, namespace)], services, with_ca_of=f"{name}-tls")
+    return Server(name, secret, [host for service in services for host in service_hosts(service, namespace)], services, with_ca_of=f"{name}-tls")
 
 
 def by_name(servers: Sequence[Server]) -> dict[str, Server]:

@@ -15,21 +15,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from sos_constructs import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, SosSecrets, Vault
 from sos_constructs.secrets import certificates
-from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.check import check
+from sos_constructs.secrets.servers import postgres_server
 from sos_constructs.secrets.stored import read, select
 
 import attrs
 import cdk8s
 import pytest
+from cryptography import x509
 
-from tests.cluster import kube
+from tests.cluster import kube, vault
 
-REGION = "eu-central-1"
+REGION, SERVER = "eu-central-1", "postgres-tls"
 MADE = {secret.name: {row.key for row in secret.keys if row.origin in ("generated", "derived", "fixed")} for secret in SECRETS}
 FULL = sorted(name for name, keys in MADE.items() if keys)
 
@@ -69,6 +72,10 @@ class Place:
         kube.poll("all objects ready", lambda: all(ready(manifest) for manifest in waiting), pause=2)
         kube.poll("all Secrets", lambda: set(FULL) <= set(self.live()), pause=2)
 
+    def server(self) -> dict[str, str]:
+        """The certificate of the database."""
+        return {key: base64.b64decode(value).decode() for key, value in kube.get("secret", SERVER, "-n", self.namespace)["data"].items()}
+
     def live(self) -> dict[str, dict[str, bytes]]:
         found = kube.items("secrets", "-n", self.namespace)
         return {s["metadata"]["name"]: {k: base64.b64decode(v) for k, v in s.get("data", {}).items()} for s in found if s["metadata"]["name"] in MADE}
@@ -80,7 +87,7 @@ class Place:
         """Make the operator read the store now, and wait until it has."""
         before = self.synced()
         self.ask_to_sync()
-        kube.poll("synced", lambda: all(before[name] != now for name, now in self.synced().items()), pause=2)
+        kube.poll("synced", lambda: all(before[name] != now for name, now in self.synced().items() if name in MADE), pause=2)
 
     def ask_to_sync(self) -> None:
         """Make the operator read the store now."""
@@ -91,6 +98,13 @@ class Place:
         """What of each ExternalSecret was synced last: its generation, and a hash of its labels and annotations."""
         found = kube.items("externalsecrets", "-n", self.namespace)
         return {external["metadata"]["name"]: external["status"]["syncedResourceVersion"] for external in found}
+
+
+def new_certificate(namespace: str) -> None:
+    """Have the operator renew the certificate now."""
+    before = kube.get("secret", SERVER, "-n", namespace)["data"]["tls.crt"]
+    kube.kubectl("annotate", "externalsecret", SERVER, "-n", namespace, "--overwrite", f"force-sync={random.token_hex(8)}")
+    kube.poll("a new certificate", lambda: kube.get("secret", SERVER, "-n", namespace)["data"]["tls.crt"] != before, pause=2)
 
 
 def ready(manifest: dict[str, Any]) -> bool:
@@ -122,12 +136,15 @@ def in_namespace(store: str) -> Documents:
     return Documents(find, write, lambda name: kube.kubectl("delete", "secret", name, "-n", store))
 
 
+def aws_call(endpoint: str, action: str, **arguments: Any) -> dict[str, Any]:
+    credential = f"AWS4-HMAC-SHA256 Credential=x/20300101/{REGION}/secretsmanager/aws4_request, SignedHeaders=host, Signature=x"
+    headers = {"X-Amz-Target": f"secretsmanager.{action}", "Content-Type": "application/x-amz-json-1.1", "Authorization": credential}
+    with urllib.request.urlopen(urllib.request.Request(endpoint, json.dumps(arguments).encode(), headers), timeout=10) as answer:
+        return dict(json.load(answer))
+
+
 def at_aws(endpoint: str) -> Documents:
-    def call(action: str, **arguments: Any) -> dict[str, Any]:
-        credential = f"AWS4-HMAC-SHA256 Credential=x/20300101/{REGION}/secretsmanager/aws4_request, SignedHeaders=host, Signature=x"
-        headers = {"X-Amz-Target": f"secretsmanager.{action}", "Content-Type": "application/x-amz-json-1.1", "Authorization": credential}
-        with urllib.request.urlopen(urllib.request.Request(endpoint, json.dumps(arguments).encode(), headers), timeout=10) as answer:
-            return dict(json.load(answer))
+    call = partial(aws_call, endpoint)
 
     def find(name: str) -> dict[str, str] | None:
         try:
@@ -142,6 +159,29 @@ def at_aws(endpoint: str) -> Documents:
         lambda name, values: call("PutSecretValue", SecretId=name, SecretString=json.dumps(values), ClientRequestToken=random.token_hex(32)),
         lambda name: call("DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=True),
     )
+
+
+def in_vault(server: vault.Server) -> Documents:
+    def find(name: str) -> dict[str, str] | None:
+        found = server.call("GET", f"secret/data/{name}").get("data", {}).get("data")
+        return None if found is None else dict(found)
+
+    return Documents(
+        find,
+        lambda name, values: server.call("POST", f"secret/data/{name}", {"data": values}),
+        lambda name: server.call("DELETE", f"secret/metadata/{name}"),
+    )
+
+
+def vault_place(namespace: str, mount: str, prefix: str) -> Place:
+    """A namespace, and an empty Vault that trusts it."""
+    server = vault.server()
+    recreate(namespace)
+    ca = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vault-ca", "namespace": namespace}, "data": {"ca.crt": server.ca.read_text()}}
+    apply([ca, *vault.reviewer(namespace)])
+    server.trust(namespace, mount, mount, vault.policy(prefix))
+    store = Vault(server=server.address, role=mount, mount=mount, ca_config_map="vault-ca")
+    return Place(namespace, ExternalSecrets(store=store, namespace=namespace, prefix=prefix, bootstrap=True), in_vault(server))
 
 
 def aws_endpoint() -> str:
@@ -166,7 +206,7 @@ def operator(version: str) -> None:
         pytest.skip(f"no External Secrets Operator on this cluster: {done.stderr.strip()}")
 
 
-@pytest.fixture(scope="module", params=["aws", "kubernetes", "kubernetes-cluster"])
+@pytest.fixture(scope="module", params=["aws", "kubernetes", "kubernetes-cluster", "vault"])
 def place(request: pytest.FixtureRequest, operator: None) -> Iterator[Place]:
     """Applied to empty namespaces, with an empty store."""
     namespace = f"external-test-{request.param}"
@@ -178,6 +218,9 @@ def place(request: pytest.FixtureRequest, operator: None) -> Iterator[Place]:
         prefix = f"external-test-{random.token_hex(4)}/x"  # documents of earlier runs are still there
         source = ExternalSecrets(store=AwsSecretsManager(region=REGION, access_key="aws-access"), namespace=namespace, prefix=prefix, bootstrap=True)
         found = Place(namespace, source, at_aws(endpoint))
+    elif request.param == "vault":
+        mark = f"external-test-{random.token_hex(4)}"
+        found = vault_place(namespace, mark, f"{mark}/x")
     else:
         store = f"{namespace}-store"
         recreate(namespace, store)
@@ -188,15 +231,17 @@ def place(request: pytest.FixtureRequest, operator: None) -> Iterator[Place]:
     found.apply()
     yield found
     kube.run("delete", "clustersecretstore", f"{namespace}-secrets", "--ignore-not-found", seconds=30)
+    kube.run("delete", "clusterrolebinding", f"{namespace}-{vault.REVIEWER}", "--ignore-not-found", seconds=30)
     kube.run("delete", "namespace", namespace, f"{namespace}-store", "--ignore-not-found", "--wait=false", seconds=30)
 
 
 @pytest.fixture
 def unchanged(place: Place) -> Iterator[None]:
-    """Every value is after the test what it was before."""
-    before = place.live()
+    """Every value is after the test what it was before, and so is the CA of the database, whose certificate may be a new one."""
+    before, authority = place.live(), place.server()["ca.crt"]
     yield
     assert place.live() == before, "a live value changed"
+    assert place.server()["ca.crt"] == authority, "clients would not know the database any more"
 
 
 def test_every_value_that_can_be_made_is_there_and_strong(place: Place):
@@ -215,13 +260,59 @@ def test_every_value_that_can_be_made_is_there_and_strong(place: Place):
         assert document == {key: value.decode() for key, value in live[name].items()}, "the store has what is live, and nothing else"
 
 
+def test_the_database_has_a_certificate_of_a_ca_that_stays(place: Place):
+    first, now = place.server(), datetime.now(timezone.utc)
+    assert set(first) == {"tls.crt", "tls.key", "ca.crt"}, "the CA's private key stays in the store"
+    server = postgres_server("postgres", place.namespace)
+    stored = select(read(json.dumps(kube.get("secret", SERVER, "-n", place.namespace)), "cluster"), [SERVER], "cluster")
+    assert check(stored, now=now, only=[SERVER], servers=[server]) == [], "valid, of this key, signed by this CA"
+    loaded = x509.load_pem_x509_certificate(first["tls.crt"].encode())
+    assert loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName) == list(server.hosts)
+    assert certificates.days_left(first["tls.crt"], now) in (89, 90)
+    assert certificates.days_left(first["ca.crt"], now) > 3600
+    document = place.documents.read(place.document("postgres-ca"))
+    assert document is not None
+    assert set(document) == {"ca.crt", "ca.key"}
+    assert document["ca.crt"] == first["ca.crt"]
+    new_certificate(place.namespace)
+    second = place.server()
+    assert second["ca.crt"] == first["ca.crt"]
+    assert second["tls.key"] != first["tls.key"]
+    assert certificates.signed_by(second["tls.crt"], first["ca.crt"])
+
+
+def test_no_object_and_no_log_shows_a_value(place: Place):
+    """What `kubectl describe` and `kubectl get -o yaml` of everything but Secrets show, and what the operator says."""
+    values = [v.decode() for name, keys in place.live().items() for k, v in keys.items() if BY_NAME[name][k].origin == "generated"]
+    values += [place.server()["tls.key"], (place.documents.read(place.document("postgres-ca")) or {})["ca.key"]]
+    kinds = "externalsecrets,pushsecrets,secretstores,clustersecretstores,fakes,serviceaccounts,roles,rolebindings,events"
+    shown = {}
+    for namespace in {place.namespace, place.source.store.namespace} if isinstance(place.source.store, KubernetesStore) else {place.namespace}:
+        shown[f"describe {namespace}"] = kube.kubectl("describe", f"{kinds},secrets", "-n", namespace)
+        shown[f"get {namespace}"] = kube.kubectl("get", kinds, "-n", namespace, "-o", "yaml")
+        of_secrets = "jsonpath={range .items[*]}{.metadata}{end}"
+        shown[f"metadata of Secrets in {namespace}"] = kube.kubectl("get", "secrets", "-n", namespace, "-o", of_secrets)
+    pods = "jsonpath={range .items[?(@.spec.containers[*].image)]}{.metadata.namespace} {.metadata.name} {.spec.containers[0].image}{'\\n'}{end}"
+    for line in kube.kubectl("get", "pods", "-A", "-o", pods).splitlines():
+        namespace, pod, image = line.split()
+        if "/external-secrets:" in image:
+            shown[f"log of {pod}"] = kube.kubectl("logs", "-n", namespace, pod)
+    assert any(where.startswith("log of ") and text for where, text in shown.items())
+    for value in values:
+        parts = [part for part in value.splitlines() if len(part) >= 32] or [value]  # of a PEM each line counts
+        shapes = [shape for part in parts if "-----" not in part for shape in (part, base64.b64encode(part.encode()).decode()[:40])]
+        assert shapes
+        for where, text in shown.items():
+            assert not [shape for shape in shapes if shape in text], where
+
+
 def test_what_is_missing_is_listed_with_its_reason(place: Place):
     command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "check", "--cluster", "--namespace", place.namespace]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (1, "")
     *lines, summary = done.stdout.splitlines()
     assert all(line.startswith("missing ") and ". Without it: " in line for line in lines)
-    assert summary == f"{len(SECRETS)} secrets: {len(lines)} missing"
+    assert summary == f"{len(SECRETS) + 1} secrets: {len(lines)} missing", "and the certificate of the database"
     required = {f"{s.name}/{row.key}" for s in SECRETS for row in s.keys if row.key not in MADE[s.name] and not row.optional}
     assert {line.split()[1] for line in lines} == required | {"object-storage-credentials"}
 
@@ -260,10 +351,18 @@ def test_the_bootstrap_runs_again_and_keeps_everything(place: Place):
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_namespace_made_anew_gets_the_same_values(place: Place):
-    login = kube.items("secrets", "-n", place.namespace, "--field-selector=metadata.name=aws-access")
+    kept = kube.items("secrets", "-n", place.namespace, "--field-selector=metadata.name=aws-access")
+    kept += kube.items("configmaps", "-n", place.namespace, "--field-selector=metadata.name=vault-ca")
+    if isinstance(place.source.store, Vault):
+        kept += vault.reviewer(place.namespace)
     recreate(place.namespace)
-    for secret in login:
-        apply([{**secret, "metadata": {"name": "aws-access", "namespace": place.namespace}}])
+    again = [
+        {**thing, "metadata": {"name": thing["metadata"]["name"], "namespace": place.namespace}} for thing in kept if thing["kind"] != "ClusterRoleBinding"
+    ]
+    if again:
+        apply(again)
+    if isinstance(place.source.store, Vault):
+        vault.server().trust_again(place.namespace, place.source.store.mount)
     place.apply()
 
 
@@ -296,6 +395,28 @@ def test_in_a_namespace_a_missing_key_is_added_to_its_document(place: Place):
     assert after["mongodb-password"] != before["mongodb-password"]
 
 
+def test_a_document_that_cannot_be_read_changes_nothing_and_is_not_shown(place: Place):
+    if not isinstance(place.source.store, AwsSecretsManager):
+        pytest.skip("only AWS takes a document that is no mapping")
+    name, before, canary = place.document("mongodb-credentials"), place.live(), f"c4n4ry{random.token_hex(12)}"
+    good = place.documents.read(name)
+    assert good is not None
+    aws_call(aws_endpoint(), "PutSecretValue", SecretId=name, SecretString=f"mongodb-password = {canary}", ClientRequestToken=random.token_hex(32))
+    place.ask_to_sync()
+    (external,) = (m for m in place.manifests() if m["kind"] == "ExternalSecret" and m["metadata"]["name"] == "mongodb-credentials")
+    kube.poll("the operator says so", lambda: not ready(external))
+    command = [sys.executable, "-m", "sos_constructs.cli", "secrets", "rotate", "mongodb-credentials", "--namespace", place.namespace]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "mongodb-credentials: the store was not read within " in done.stderr
+    assert "nothing was changed" in done.stderr
+    said = done.stderr + kube.kubectl("describe", "externalsecrets,events", "-n", place.namespace)
+    assert canary not in said
+    assert place.live() == before
+    place.documents.write(name, good)
+    place.sync()
+
+
 def test_a_deleted_document_is_not_replaced_by_new_values(place: Place):
     name, before = place.document("redis-credentials"), place.live()["redis-credentials"]
     place.documents.delete(name)
@@ -309,7 +430,7 @@ def test_a_deleted_document_is_not_replaced_by_new_values(place: Place):
 
 def test_only_our_service_accounts_may_read_the_store_and_only_documents(place: Place):
     if not isinstance(place.source.store, KubernetesStore):
-        pytest.skip("AWS has rights of its own")
+        pytest.skip("clouds and Vault have rights of their own")
     store = place.source.store.namespace
     apply([{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "something-else", "namespace": store}}])
     name = place.document("encryption-keys")

@@ -16,7 +16,7 @@ from sos_constructs import Pooler
 from sos_constructs.postgres.alerts import command
 from sos_constructs.postgres.alerts.pooler import POOLER
 from sos_constructs.postgres.dashboard.panels import ROWS
-from sos_constructs.postgres.pooler.names import AGENT_PORT, CA_DIR
+from sos_constructs.postgres.pooler.names import CA_DIR
 from sos_constructs.secrets.certificates import DevelopmentCa
 from sos_constructs.secrets.servers import pooler_server
 

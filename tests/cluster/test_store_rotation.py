@@ -1,6 +1,6 @@
 """Rotation in a store by `sosctl`, through the real External Secrets Operator: the newest document, and one that is pinned to a version by a commit.
 
-The stores are a namespace of the cluster and, where the operator was told of a stand-in for AWS, AWS Secrets Manager.
+The stores are a namespace of the cluster and, where there are such, a stand-in for AWS Secrets Manager and a Vault.
 Needs none of the other tests' deployment.
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sos_constructs import AwsSecretsManager, ExternalSecrets, KubernetesStore
+from sos_constructs import AwsSecretsManager, ExternalSecrets, KubernetesStore, Vault
 from sos_constructs.secrets.catalogue import SECRETS
 
 import pytest
 
-from tests.cluster import kube
-from tests.cluster.test_external_secrets import REGION, Place, apply, at_aws, aws_endpoint, in_namespace, operator, ready, recreate
+from tests.cluster import kube, vault
+from tests.cluster.test_external_secrets import REGION, Place, apply, at_aws, aws_endpoint, in_namespace, in_vault, operator, ready, recreate, vault_place
 
 __all__ = ["operator"]
 
@@ -28,7 +28,7 @@ SECRET = "postgres-credentials"
 OTHERS = [secret.name for secret in SECRETS if secret.name != SECRET]
 
 
-@pytest.fixture(params=["aws", "kubernetes"])
+@pytest.fixture(params=["aws", "kubernetes", "vault"])
 def options(request: pytest.FixtureRequest, operator: None) -> Iterator[dict[str, Any]]:
     """Of an ExternalSecrets for an empty namespace with an empty store."""
     namespace, store = f"store-rotation-{request.param}", f"store-rotation-{request.param}-store"
@@ -39,15 +39,21 @@ def options(request: pytest.FixtureRequest, operator: None) -> Iterator[dict[str
         login = {"access-key-id": base64.b64encode(b"any").decode(), "secret-access-key": base64.b64encode(b"any").decode()}
         apply([{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws-access", "namespace": namespace}, "data": login}])
         yield common | {"store": AwsSecretsManager(region=REGION, access_key="aws-access")}
+    elif request.param == "vault":
+        yield common | {"store": vault_place(namespace, common["prefix"], common["prefix"]).source.store}
     else:
         recreate(namespace, store)
         yield common | {"store": KubernetesStore(namespace=store)}
+    kube.run("delete", "clusterrolebinding", f"{namespace}-{vault.REVIEWER}", "--ignore-not-found", seconds=30)
     kube.run("delete", "namespace", namespace, store, "--ignore-not-found", "--wait=false", seconds=30)
 
 
 def place_of(options: dict[str, Any], **more: Any) -> Place:
     store = options["store"]
-    documents = in_namespace(store.namespace) if isinstance(store, KubernetesStore) else at_aws(aws_endpoint())
+    if isinstance(store, KubernetesStore):
+        documents = in_namespace(store.namespace)
+    else:
+        documents = in_vault(vault.server()) if isinstance(store, Vault) else at_aws(aws_endpoint())
     return Place(options["namespace"], ExternalSecrets(**options, **more), documents)
 
 

@@ -117,11 +117,13 @@ def test_the_handles_options(form: str):
 
 
 @FORMS
-def test_through_the_pooler_there_is_no_ca(form: str):
+def test_through_the_pooler_it_verifies_the_pooler(form: str):
     workload, _ = granted(form, "Deployment", {"database": "auth", "pooled": True}, pooler=Pooler())
-    assert pod(workload)["containers"][0]["env"] == install({"pooler": Pooler()})[1].database("auth").pooled.libpq_env()
-    assert "volumes" not in pod(workload)
-    assert "volumeMounts" not in pod(workload)["containers"][0]
+    handle = install({"pooler": Pooler()})[1].database("auth").pooled
+    assert handle.ca is not None
+    assert pod(workload)["containers"][0]["env"] == handle.libpq_env()
+    assert [volume["secret"]["secretName"] for volume in pod(workload)["volumes"]] == ["postgres-pooler-tls"]
+    assert [mount["mountPath"] for mount in pod(workload)["containers"][0]["volumeMounts"]] == [handle.ca.mount_dir]
 
 
 @FORMS
@@ -564,12 +566,12 @@ def test_a_workload_of_cdk8s_plus_in_another_namespace():
 
 @FORMS
 def test_what_one_database_says_must_not_change_the_connection_to_another(form: str):
-    """libpq goes by PGSSLMODE and PGTARGETSESSIONATTRS where a URI does not say: a reader would be refused, the pooler asked for TLS."""
+    """libpq goes by PGSSLMODE and PGTARGETSESSIONATTRS where a URI does not say: a reader would be refused, and the pooler asked for what it once heard."""
     calls: list[dict[str, Any]] = [{"database": "auth"}, {"database": "auth", "readonly": True, "dsn": "READS_URL"}]
     for order in (calls, calls[::-1]):
         with pytest.raises(ValueError, match="has PGTARGETSESSIONATTRS in container 'main', which libpq would also apply to READS_URL"):
             granted(form, "Deployment", *order)
-    with pytest.raises(ValueError, match="has PGSSLMODE in container 'main', which libpq would also apply to POOLED_URL"):
+    with pytest.raises(ValueError, match="has PGTARGETSESSIONATTRS in container 'main', which libpq would also apply to POOLED_URL"):
         granted(form, "Deployment", calls[0], {"database": "auth", "pooled": True, "dsn": "POOLED_URL"}, pooler=Pooler())
 
 

@@ -34,6 +34,7 @@ STORES: dict[str, Any] = {
     "kubernetes": KubernetesStore(namespace="sos-store"),
 }
 CLOUDS = [name for name in STORES if name != "kubernetes"]
+SERVERS, AUTHORITY = ("postgres-tls", "postgres-pooler-tls"), "postgres-ca"
 
 
 def of_kind(kind: str, **options: Any) -> list[dict[str, Any]]:
@@ -198,6 +199,8 @@ def test_each_wave_needs_only_what_is_in_earlier_ones(store: str):
         if name in BY_NAME:
             random = any(row.origin == "generated" for row in BY_NAME[name].keys)
             assert wave == (-2 if random else 0), "what only vendors can complete must not hold back the database"
+        elif name in SERVERS:
+            assert wave == -2, "the database waits for its certificate"
         else:
             assert wave == (-3 if name.endswith("-bootstrap") and manifest["kind"] in ("PushSecret", "ExternalSecret") else -4)
 
@@ -207,7 +210,9 @@ def test_bootstrap_writes_whole_documents_that_are_not_there_yet(store: str):
     (generator,) = of_kind("Fake", store=STORES[store], bootstrap=True)
     pushes = of_kind("PushSecret", store=STORES[store], bootstrap=True)
     assert {push["apiVersion"] for push in pushes} == {"external-secrets.io/v1alpha1"}
-    keys = [extract["key"] for extract in nested(of_kind("ExternalSecret", store=STORES[store]), "extract")]
+    # one CA for the database and its pooler
+    keys = list(dict.fromkeys(extract["key"] for extract in nested(of_kind("ExternalSecret", store=STORES[store], bootstrap=True), "extract")))
+    assert len(keys) == len(SECRETS) + 1
     for push, key in zip(pushes, keys, strict=True):
         spec = push["spec"]
         assert (spec["updatePolicy"], spec["deletionPolicy"]) == ("IfNotExists", "None")
@@ -238,7 +243,7 @@ def test_in_a_namespace_documents_complete_themselves(cluster_store: bool):
     options = {"store": STORES["kubernetes"], "bootstrap": True, "cluster_store": cluster_store}
     assert of_kind("PushSecret", **options) == of_kind("Fake", **options) == []
     inside = [manifest for manifest in of_kind("ExternalSecret", **options) if manifest["metadata"]["namespace"] == "sos-store"]
-    assert len(inside) == len(SECRETS)
+    assert len(inside) == len(SECRETS) + 1
     for manifest in inside:
         spec = manifest["spec"]
         assert spec["dataFrom"][0]["extract"]["key"] == spec["target"]["name"], "it reads what it writes"
@@ -254,7 +259,7 @@ def test_rights_in_the_store_are_for_its_documents_only(bootstrap: bool, cluster
     (role,), (binding,) = of_kind("Role", **options), of_kind("RoleBinding", **options)
     (rule,) = role["rules"]
     assert (rule["verbs"], rule["resources"]) == (["get"], ["secrets"])
-    assert rule["resourceNames"] == sorted(f"sos-app-{secret.name}" for secret in SECRETS)
+    assert rule["resourceNames"] == sorted(f"sos-app-{name}" for name in [*BY_NAME, *([AUTHORITY] if bootstrap else [])])
     accounts = [(account["metadata"]["namespace"], account["metadata"]["name"]) for account in of_kind("ServiceAccount", **options)]
     assert [(subject["namespace"], subject["name"]) for subject in binding["subjects"]] == accounts
     assert len(accounts) == readers
@@ -363,6 +368,8 @@ def test_the_template_of_the_key_pair_survives_yaml(tmp_path):
         (lambda: ExternalSecrets(store=STORES["kubernetes"], namespace="sos-store"), "store=.* must be in another namespace"),
         (lambda: ExternalSecrets(store=STORES["kubernetes"], prefix="SOS").manifests(SECRETS), "prefix='SOS' gives documents a name that the store refuses"),
         (lambda: ExternalSecrets(store=STORES["azure"], prefix="x" * 127).manifests(SECRETS), "at most 127 characters"),
+        (lambda: ExternalSecrets(store=STORES["aws"], postgres=["Orders"]), "postgres='Orders' must be a DNS-1123 label"),
+        (lambda: ExternalSecrets(store=STORES["aws"], postgres="orders", adopt=True), r"postgres=\('orders',\) cannot be combined with adopt"),
         (lambda: ExternalSecrets(store=STORES["aws"], without=["redis"]).manifests(SECRETS), r"without='redis' is no Secret of the catalogue"),
     ],
 )  # fmt: skip

@@ -2732,6 +2732,7 @@ class ExternalSecretSpecTargetDeletionPolicy(enum.Enum):
     jsii_type="ioexternal-secrets.ExternalSecretSpecTargetTemplate",
     jsii_struct_bases=[],
     name_mapping={
+        "data": "data",
         "engine_version": "engineVersion",
         "merge_policy": "mergePolicy",
         "metadata": "metadata",
@@ -2743,6 +2744,7 @@ class ExternalSecretSpecTargetTemplate:
     def __init__(
         self,
         *,
+        data: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
         engine_version: typing.Optional["ExternalSecretSpecTargetTemplateEngineVersion"] = None,
         merge_policy: typing.Optional["ExternalSecretSpecTargetTemplateMergePolicy"] = None,
         metadata: typing.Optional[typing.Union["ExternalSecretSpecTargetTemplateMetadata", typing.Dict[builtins.str, typing.Any]]] = None,
@@ -2750,6 +2752,7 @@ class ExternalSecretSpecTargetTemplate:
         type: typing.Optional[builtins.str] = None,
     ) -> None:
         '''
+        :param data: 
         :param engine_version: 
         :param merge_policy: 
         :param metadata: 
@@ -2762,12 +2765,15 @@ class ExternalSecretSpecTargetTemplate:
             metadata = ExternalSecretSpecTargetTemplateMetadata(**metadata)
         if __debug__:
             type_hints = cached_type_hints(_typecheckingstub__8a97a9d748a88e76340582885a47a889666e169b36bf601e948fa8fbaf8eacb8)
+            check_type(argname="argument data", value=data, expected_type=type_hints["data"])
             check_type(argname="argument engine_version", value=engine_version, expected_type=type_hints["engine_version"])
             check_type(argname="argument merge_policy", value=merge_policy, expected_type=type_hints["merge_policy"])
             check_type(argname="argument metadata", value=metadata, expected_type=type_hints["metadata"])
             check_type(argname="argument template_from", value=template_from, expected_type=type_hints["template_from"])
             check_type(argname="argument type", value=type, expected_type=type_hints["type"])
         self._values: typing.Dict[builtins.str, typing.Any] = {}
+        if data is not None:
+            self._values["data"] = data
         if engine_version is not None:
             self._values["engine_version"] = engine_version
         if merge_policy is not None:
@@ -2778,6 +2784,14 @@ class ExternalSecretSpecTargetTemplate:
             self._values["template_from"] = template_from
         if type is not None:
             self._values["type"] = type
+
+    @builtins.property
+    def data(self) -> typing.Optional[typing.Mapping[builtins.str, builtins.str]]:
+        '''
+        :schema: ExternalSecretSpecTargetTemplate#data
+        '''
+        result = self._values.get("data")
+        return typing.cast(typing.Optional[typing.Mapping[builtins.str, builtins.str]], result)
 
     @builtins.property
     def engine_version(
@@ -6377,6 +6391,7 @@ def _typecheckingstub__827bc50a1daa2c072beabe447d39f5aa425b2533370b434284005378a
 
 def _typecheckingstub__8a97a9d748a88e76340582885a47a889666e169b36bf601e948fa8fbaf8eacb8(
     *,
+    data: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None,
     engine_version: typing.Optional[ExternalSecretSpecTargetTemplateEngineVersion] = None,
     merge_policy: typing.Optional[ExternalSecretSpecTargetTemplateMergePolicy] = None,
     metadata: typing.Optional[typing.Union[ExternalSecretSpecTargetTemplateMetadata, typing.Dict[builtins.str, typing.Any]]] = None,

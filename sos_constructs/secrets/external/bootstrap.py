@@ -15,6 +15,8 @@ from sos_constructs.secrets.external.manifests import WAVE_BOOTSTRAP, WAVE_STORE
 from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES
 from sos_constructs.secrets.model import Form, SecretSpec
 
+from attrs import frozen
+
 PASSWORD_CHARACTERS = 40
 """238 bits, more than SHA-256 based log-ins can use."""
 
@@ -40,9 +42,22 @@ def document(secret: SecretSpec) -> str:
     return "\n".join(lines)
 
 
-def template(secret: SecretSpec) -> dict[str, Any]:
-    """``spec.template`` or ``spec.target.template`` that completes the document of ``secret``."""
-    text = document(secret)
+@frozen
+class Making:
+    """A document that the operator makes.
+
+    :param name: what its objects are called after.
+    :param remote_key: its name in the store.
+    :param text: template of its values, as :func:`document` writes it.
+    """
+
+    name: str
+    remote_key: str
+    text: str
+
+
+def template(text: str) -> dict[str, Any]:
+    """``spec.template`` or ``spec.target.template`` that completes a document; ``text`` may be empty."""
     result: dict[str, Any] = {"engineVersion": "v2", "mergePolicy": "Merge"}
     return result | {"templateFrom": [{"literal": text, "target": "Data"}]} if text else result
 
@@ -52,11 +67,11 @@ def nothing(name: str, namespace: str) -> dict[str, Any]:
     return {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "metadata": metadata(name, namespace, WAVE_STORE), "spec": {"data": {}}}
 
 
-def push_new(secret: SecretSpec, namespace: str, *, store: Mapping[str, str], generator: str, remote_key: str, about: Mapping[str, Any]) -> dict[str, Any]:
+def push_new(making: Making, namespace: str, *, store: Mapping[str, str], generator: str, about: Mapping[str, Any]) -> dict[str, Any]:
     """Write a document of new values, if there is none."""
     selector = {"generatorRef": {"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Fake", "name": generator}}
-    push = _push(f"{secret.name}-bootstrap", namespace, store, remote_key, about, selector)
-    return {**push, "spec": {**push["spec"], "template": template(secret)}}
+    push = _push(f"{making.name}-bootstrap", namespace, store, making.remote_key, about, selector)
+    return {**push, "spec": {**push["spec"], "template": template(making.text)}}
 
 
 def push_live(secret: SecretSpec, namespace: str, *, store: Mapping[str, str], remote_key: str, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from sos_constructs import names
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
 from sos_constructs.secrets.external import manifests as m
-from sos_constructs.secrets.external.bootstrap import template
+from sos_constructs.secrets.external.bootstrap import Making, template
 from sos_constructs.secrets.external.stores import Reference, checked_key
-from sos_constructs.secrets.model import SecretSpec
 
 from attrs import frozen
 
@@ -71,7 +70,7 @@ def rights(name: str, store_namespace: str, readers: Iterable[tuple[str, str]], 
     ]
 
 
-def completed_document(secret: SecretSpec, store_namespace: str, *, store: Mapping[str, str], remote_key: str) -> dict[str, Any]:
+def completed_document(making: Making, store_namespace: str, *, store: Mapping[str, str]) -> dict[str, Any]:
     """An ExternalSecret in the store's own namespace that reads the document it writes, and adds what is missing.
 
     Not PushSecret: the operator answers ``IfNotExists`` for this store with "not implemented" (0.20), and ``Replace`` would make new values.
@@ -79,17 +78,17 @@ def completed_document(secret: SecretSpec, store_namespace: str, *, store: Mappi
     ``OnChange``: it acts when it is created and when the catalogue changes, never by the clock and not where somebody has deleted the document.
     """
     # labels: sosctl tells documents, which it may rotate, from copies; and where there are no metadata the operator adds an empty mapping
-    completed = {**template(secret), "metadata": {"labels": labels("secrets", "sos-app", "secret-document")}}
+    completed = {**template(making.text), "metadata": {"labels": labels("secrets", "sos-app", "secret-document")}}
     return {
         "apiVersion": m.API,
         "kind": "ExternalSecret",
-        "metadata": m.metadata(f"{remote_key}-bootstrap", store_namespace, m.WAVE_BOOTSTRAP),
+        "metadata": m.metadata(f"{making.remote_key}-bootstrap", store_namespace, m.WAVE_BOOTSTRAP),
         "spec": {
-            "dataFrom": m.extract(remote_key),
+            "dataFrom": m.extract(making.remote_key),
             "refreshInterval": "1h0m0s",
             "refreshPolicy": "OnChange",
             "secretStoreRef": dict(store),
             # Merge: that there is no document yet is no error
-            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Merge", "name": remote_key, "template": completed},
+            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Merge", "name": making.remote_key, "template": completed},
         },
     }

@@ -79,14 +79,42 @@ def external_secret(
         "metadata": {"annotations": {ages.ANNOTATION: TIMES}, "labels": labels("secrets", "sos-app", "secrets")},
         "type": secret.type,
     }
+    return copy(secret.name, namespace, store=store, data_from=extract(remote_key, version), refresh=refresh, template=template, wave=wave)
+
+
+def derived(
+    name: str, namespace: str, *, store: Mapping[str, str], data_from: Sequence[Mapping[str, Any]], refresh: timedelta, data: Mapping[str, str]
+) -> dict[str, Any]:
+    """A Secret of nothing but what ``data`` computes from a document."""
+    template = {
+        "data": dict(sorted(data.items())),
+        "engineVersion": "v2",
+        "mergePolicy": "Replace",
+        "metadata": {"labels": labels("secrets", "sos-app", "secrets")},
+        "type": "Opaque",
+    }
+    return copy(name, namespace, store=store, data_from=data_from, refresh=refresh, template=template, wave=WAVE_SECRET)
+
+
+def copy(
+    name: str,
+    namespace: str,
+    *,
+    store: Mapping[str, str],
+    data_from: Sequence[Mapping[str, Any]],
+    refresh: timedelta,
+    template: Mapping[str, Any],
+    wave: int,
+) -> dict[str, Any]:
+    """An ExternalSecret whose Secret outlives it and its document."""
     return {
         "apiVersion": API,
         "kind": "ExternalSecret",
-        "metadata": metadata(secret.name, namespace, wave),
+        "metadata": metadata(name, namespace, wave),
         "spec": {
-            "dataFrom": extract(remote_key, version),
+            "dataFrom": list(data_from),
             "refreshInterval": go_duration(refresh),
             "secretStoreRef": dict(store),
-            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Retain", "name": secret.name, "template": template},
+            "target": {"creationPolicy": "Orphan", "deletionPolicy": "Retain", "name": name, "template": dict(template)},
         },
     }

@@ -101,7 +101,7 @@ def test_a_new_process_of_the_agent_goes_on(server: Server):
 
 
 def test_a_server_that_was_not_told_is_told_again(server: Server):
-    server.see(PRIMARY)
+    server.see(PRIMARY, ALONE)
     server.psql.answer("pg_reload_conf", error="psql: error: no")
     with pytest.raises(SqlError):
         server.see(ALONE, ALONE, ALONE, ALONE)
