@@ -179,7 +179,7 @@ def watch_fence(member: Member, metrics: Metrics) -> None:
     def look() -> None:
         declared = member.declared()
         fence.prepare(member.runtime_dir)
-        wall.round(member.patroni(declared).status(), member.psql(declared), partial(store_answers, member, declared))
+        wall.round(member.patroni(declared).health(), member.psql(declared), partial(store_answers, member, declared))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)
 

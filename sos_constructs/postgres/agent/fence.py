@@ -27,6 +27,9 @@ there is nothing to wait for, and what the server shows as it comes back may be 
 INTERVAL = 0.5
 """Seconds between two looks: a primary that gives up is a standby about two seconds later."""
 
+LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
+"""Patroni's words. Whoever is neither, such as a member that is being copied, says nothing."""
+
 END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS NOT NULL"
 
 
@@ -55,9 +58,11 @@ class Fence:
 
     def round(self, status: Status, psql: Psql, store_answers: Callable[[], bool]) -> None:
         """Close or open, as the member stands now."""
-        if status.role == "primary" or status.streaming:
-            self._led, self._alone_since = status.role == "primary", None
+        if status.role in LEADS or status.streaming:
+            self._led, self._alone_since = status.role in LEADS, None
             self._set(OPEN, psql, running=status.running)
+        elif status.role not in FOLLOWS:
+            return
         elif self._led:
             if self._alone_since is None:
                 self._alone_since, self._told = self.clock(), None

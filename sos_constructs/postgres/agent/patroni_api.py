@@ -40,8 +40,15 @@ class Patroni:
     """For https."""
 
     def status(self) -> Status:
-        """The member's role and state now."""
-        answer = self._call("GET", "/patroni")
+        """The member's role and state. While PostgreSQL starts, Patroni takes a while to say so."""
+        return self._status("/patroni")
+
+    def health(self) -> Status:
+        """The same, at once."""
+        return self._status("/health")
+
+    def _status(self, path: str) -> Status:
+        answer = self._call("GET", path)
         return Status(
             role=str(answer.get("role", "unknown")),
             running=answer.get("state") == "running",

@@ -63,7 +63,7 @@ class FakePatroni:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 login = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
                 fake.calls.append((what, json.loads(body) if body else None, login))
-                status, value = fake.answers.get(what, (200, "done"))
+                status, value = fake.answers.get("GET /patroni" if what == "GET /health" else what, (200, "done"))
                 payload = value.encode() if isinstance(value, str) else json.dumps(value).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(payload)))

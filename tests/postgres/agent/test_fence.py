@@ -85,6 +85,14 @@ def test_a_standby_that_never_led_stays_open(server: Server, status: Status):
     assert not server.see(STREAMING, *[status] * 20)
 
 
+def test_a_patroni_that_does_not_know_changes_nothing(server: Server):
+    server.store_answers = False
+    assert not server.see(PRIMARY, *[Status("unknown", False, False)] * 20)
+    assert server.see(Status("demoted", False, False))
+    assert server.see(*[Status("unknown", False, False)] * 20)
+    assert not server.see(Status("promoted", True, False)), "it leads, and will say so in a moment"
+
+
 def test_a_handover_that_takes_less_is_none_of_its_business(server: Server):
     assert not server.see(PRIMARY, ALONE, seconds=GRACE - 0.1)
     assert not server.see(STREAMING)

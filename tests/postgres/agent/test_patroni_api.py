@@ -43,6 +43,8 @@ def test_status(status: int, body: Any, role: str, running: bool, streaming: boo
     fake.answers["GET /patroni"] = (status, body)
     found = patroni.status()
     assert (found.role, found.running, found.streaming) == (role, running, streaming)
+    assert patroni.health() == found
+    assert fake.calls[-1][0] == "GET /health", "which does not wait for a server that starts"
 
 
 def test_unsafe_calls(fake: FakePatroni, patroni: Patroni):
