@@ -58,16 +58,20 @@ class Fence:
 
     def round(self, status: Status, psql: Psql, store_answers: Callable[[], bool]) -> None:
         """Close or open, as the member stands now."""
-        if status.role in LEADS or status.streaming:
-            self._led, self._alone_since = status.role in LEADS, None
+        leads = status.role in LEADS
+        if status.streaming or (leads and status.running):
+            self._led, self._alone_since = leads, None
             self._set(OPEN, psql, running=status.running)
-        elif status.role not in FOLLOWS:
+        elif not leads and status.role not in FOLLOWS:
             return
-        elif self._led:
+        elif leads or self._led:
             if self._alone_since is None:
-                self._alone_since, self._told = self.clock(), None
+                self._led, self._told = True, None
                 self._write(CLOSED)  # first: a server that comes back meanwhile reads it when it starts
-            waits = self.clock() - self._alone_since < GRACE and store_answers()
+            if self._alone_since is None or not status.running:
+                self._alone_since = self.clock()
+            # once closed it stays so: what answers again first is the store, and the data is still what nobody was promised
+            waits = self._said != CLOSED and self.clock() - self._alone_since < GRACE and store_answers()
             self._set(OPEN if waits else CLOSED, psql, running=status.running)
         elif self.closed:  # since before this process
             self._set(CLOSED, psql, running=status.running)

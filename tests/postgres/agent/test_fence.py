@@ -60,6 +60,7 @@ def test_where_the_store_is_silent_nothing_is_waited_for(server: Server):
     server.store_answers = False
     assert not server.see(PRIMARY), "the failsafe mode decides for how long"
     before = server.reloads()
+    assert server.see(STARTING), "or stopping: Patroni says so as long as it has not stopped it"
     assert server.see(DOWN), "before it comes back as a standby"
     assert server.reloads() == before, "it reads the file when it starts"
     assert server.see(ALONE)
@@ -76,7 +77,7 @@ def test_clients_that_got_in_are_disconnected_in_every_round(server: Server):
 
 def test_one_that_leads_again_is_open_at_once(server: Server):
     assert server.see(PRIMARY, ALONE, ALONE, ALONE, ALONE)
-    assert not server.see(STARTING), "it reads the file when it starts"
+    assert server.see(STARTING), "it does not lead yet"
     assert not server.see(PRIMARY)
 
 
@@ -91,6 +92,14 @@ def test_a_patroni_that_does_not_know_changes_nothing(server: Server):
     assert server.see(Status("demoted", False, False))
     assert server.see(*[Status("unknown", False, False)] * 20)
     assert not server.see(Status("promoted", True, False)), "it leads, and will say so in a moment"
+
+
+def test_a_primary_that_restarts_in_place_is_open_when_it_is_back(server: Server):
+    assert not server.see(PRIMARY, STARTING, STARTING, STARTING, STARTING, STARTING)
+    server.store_answers = False
+    assert server.see(STARTING)
+    assert not server.see(PRIMARY)
+    assert server.psql.asked()[-1] == "SELECT pg_catalog.pg_reload_conf()"
 
 
 def test_a_handover_that_takes_less_is_none_of_its_business(server: Server):
