@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -56,7 +57,7 @@ def main() -> int:
     manifests = chart.reference(**VARIANTS[variant])
     code = hashlib.sha256(kube.documents(manifests).encode()).hexdigest()[:12]
     file = arguments.results / f"{variant}.jsonl"
-    kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if arguments.only in fault.name)
+    kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if re.search(arguments.only, fault.name))
     installation = attrs.evolve(deploy.installed(), sync_state="async" if arguments.control else "quorum")
     if arguments.reuse:
         kube.apply(manifests)  # the records are kept under the code of this chart
@@ -146,7 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=len(faults.ALL), help="one seed each (default: %(default)s, each fault once)")
-    parser.add_argument("--only", default="", help="only faults whose name has this in it")
+    parser.add_argument("--only", default="", help="only faults whose name this regular expression finds")
     parser.add_argument("--reuse", action="store_true", help="apply the chart to what is deployed, instead of deploying anew")
     parser.add_argument("--stop", action="store_true", help="end at the first red round, and leave everything as it is")
     parser.add_argument("--budget", type=float, default=60, help="seconds within which all must have recovered (default: %(default)s)")
