@@ -55,14 +55,13 @@ def connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def test_clients_are_turned_away_and_members_are_not(guarded: Postgres, tmp_path: Path):
-    seconds = iter(range(100))
-    wall = fence.Fence(guarded.data_dir.parent, clock=lambda: next(seconds))
+    wall = fence.Fence(guarded.data_dir.parent)
     (guarded.socket_dir / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{guarded.port}")  # members have the usual port
     psql = Psql(str(guarded.bin_dir), str(guarded.socket_dir), "postgres")
     wall.round(PRIMARY, psql, lambda: True)
     connected = connect(guarded)
     for _ in range(6):
-        wall.round(ALONE, psql, lambda: True)
+        wall.round(ALONE, psql, lambda: False)
     assert wall.closed
     with pytest.raises(psycopg.OperationalError):
         connected.execute("SELECT 1")

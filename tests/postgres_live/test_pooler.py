@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -83,13 +84,15 @@ class Pod:
         self.program, self.server, self.home = program, server, home
         self.port = free_port()
         with user_of(server):
-            for name in ("config", "credentials", "runtime"):
+            for name in ("config", "credentials", "runtime", "server-ca"):
                 (home / name).mkdir(mode=0o755, parents=True)
             for key, value in (("pooler-username", "pgbouncer"), ("pooler-password", PASSWORD)):
                 (home / "credentials" / key).write_text(value)
+        self.trust((server.data_dir.parent / "ca.crt").read_text())
         if certificate:
             self.bring(certificate)
-        self.pod = pooler.Pod(home / "config", home / "credentials", home / "runtime", home / "certificates" if certificate else None)
+        own = home / "certificates" if certificate else None
+        self.pod = pooler.Pod(home / "config", home / "credentials", home / "runtime", own, home / "server-ca")
         self.declare()
         with user_of(server):
             pooler.render(self.pod)
@@ -115,7 +118,7 @@ class Pod:
         places = {
             "/run/sos/": f"{self.home}/runtime/",
             "/etc/sos/pooler/": f"{self.home}/config/",
-            "/etc/sos/postgres-ca/ca.crt": f"{self.server.data_dir.parent}/ca.crt",
+            "/etc/sos/postgres-ca/ca.crt": f"{self.home}/server-ca/ca.crt",
             "host=postgres-service port=5432": f"host={NAME} port={self.server.port}",
             "listen_port = 6432": f"listen_port = {self.port}",
             "listen_addr = *": "listen_addr = 127.0.0.1",
@@ -130,6 +133,11 @@ class Pod:
         """Another Secret."""
         with user_of(self.server):
             mount_certificate(self.home, files)
+
+    def trust(self, certificate: str) -> None:
+        """Another CA of the database, as the kubelet brings it."""
+        with user_of(self.server):
+            (self.home / "server-ca" / "ca.crt").write_text(certificate)
 
     def follow(self) -> None:
         """The agent's look at the mounted files."""
@@ -244,6 +252,25 @@ def test_a_client_knows_whom_it_talks_to(pod: Pod):
     other.write_text(DevelopmentCa(NOW).certificate)
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         pod.connect(sslrootcert=str(other))
+
+
+def test_another_ca_of_the_database_is_taken_while_it_runs(pod: Pod, ca: DevelopmentCa):
+    pod.trust(DevelopmentCa(NOW).certificate)
+    pod.follow()
+    with ThreadPoolExecutor(1) as aside:
+        waiting = aside.submit(pod.connect)
+        until = time.monotonic() + 20
+        while "certificate verify failed" not in pod.said():
+            assert time.monotonic() < until, pod.said()
+            time.sleep(0.05)
+        pod.trust(ca.certificate)
+        pod.follow()
+        try:
+            waiting.result(30).close()
+        except psycopg.OperationalError as error:
+            assert "server login" in str(error) or "certificate" in str(error)  # noqa: PT017  # or it still waited, and got in
+    with pod.connect() as client:
+        assert one(client, "SELECT 1") == 1
 
 
 def test_who_speaks_no_tls_is_refused(pod: Pod):

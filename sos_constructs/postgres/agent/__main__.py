@@ -179,18 +179,18 @@ def watch_fence(member: Member, metrics: Metrics) -> None:
     def look() -> None:
         declared = member.declared()
         fence.prepare(member.runtime_dir)
-        wall.round(member.patroni(declared).health(), member.psql(declared), partial(store_answers, member, declared))
+        wall.round(member.patroni(declared).health(), member.psql(declared), partial(lock_is_ours, member, declared))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)
 
 
-def store_answers(member: Member, declared: Declared) -> bool:
-    """Whether the API server tells whose the lock is."""
+def lock_is_ours(member: Member, declared: Declared) -> bool:
+    """Whether the API server says so, and soon."""
     try:
-        replace(connect(member), timeout=1.0).annotations(f"{declared.patroni['scope']}-leader")
+        lock = replace(connect(member), timeout=1.0).annotations(f"{declared.patroni['scope']}-leader")
     except KubeError:
         return False
-    return True
+    return lock.get("leader") == member.pod.name
 
 
 def connect(member: Member) -> Kube:

@@ -43,6 +43,8 @@ class Pod:
     runtime_dir: Path
     certificates_dir: Path | None = None
     """Where the Secret with the certificate is mounted; a pod of an older template has none, and PgBouncer serves no TLS there."""
+    server_ca_dir: Path | None = None
+    """Where the CA is mounted that PgBouncer verifies the database by."""
 
     @property
     def tls(self) -> Places | None:
@@ -63,6 +65,10 @@ class Pod:
     def loaded_file(self) -> Path:
         """Digest of the configuration that PgBouncer last loaded."""
         return self.runtime_dir / "loaded"
+
+    def digest(self) -> str:
+        """Changes with what PgBouncer reads at RELOAD: its configuration, and the database's CA."""
+        return folder_digest(self.config_dir, *([self.server_ca_dir] if self.server_ca_dir else []))
 
     def declared(self) -> dict[str, Any]:
         """``pooler.json``."""
@@ -86,7 +92,8 @@ class Pod:
 
 def main(arguments: list[str]) -> int:
     """Run one verb; returns the exit code."""
-    pod = Pod(Path(os.environ["SOS_CONFIG_DIR"]), Path(os.environ["SOS_CREDENTIALS_DIR"]), Path(os.environ["SOS_RUNTIME_DIR"]), _certificates())
+    own, server_ca = _folder("SOS_CERTIFICATES_DIR"), _folder("SOS_SERVER_CA_DIR")
+    pod = Pod(Path(os.environ["SOS_CONFIG_DIR"]), Path(os.environ["SOS_CREDENTIALS_DIR"]), Path(os.environ["SOS_RUNTIME_DIR"]), own, server_ca)
     verbs = {"drain": drain, "render": render, "run": run}
     if len(arguments) != 1 or arguments[0] not in verbs:
         print("usage: python3 -m agent.pooler render|run|drain", file=sys.stderr)
@@ -99,8 +106,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _certificates() -> Path | None:
-    return Path(os.environ["SOS_CERTIFICATES_DIR"]) if "SOS_CERTIFICATES_DIR" in os.environ else None
+def _folder(variable: str) -> Path | None:
+    """Not there in a pod of an older template, or without TLS."""
+    return Path(os.environ[variable]) if variable in os.environ else None
 
 
 def render(pod: Pod) -> None:
@@ -109,7 +117,7 @@ def render(pod: Pod) -> None:
     if pod.tls:
         first(pod.tls, declared)
     write_password(pod, declared, pod.password(declared))
-    write_whole(pod.loaded_file, folder_digest(pod.config_dir))
+    write_whole(pod.loaded_file, pod.digest())
     for where in declared["sides"].values():
         Path(where["socket_dir"]).mkdir(mode=0o700, exist_ok=True)
     log("info", "render", "wrote PgBouncer's user list")
@@ -161,7 +169,7 @@ def follow(pod: Pod, metrics: PoolerMetrics, serving: Serving | None = None) -> 
     wanted, used = pod.password(declared), pod.used_file.read_text("ascii")
     refusal = "" if wanted == used else cannot_log_in(declared, wanted)
     metrics.password_current(not refusal)
-    digest = folder_digest(pod.config_dir)
+    digest = pod.digest()
     differs = {
         "password": wanted != used and not refusal,
         "configuration": digest != pod.loaded_file.read_text(),

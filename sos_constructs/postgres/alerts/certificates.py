@@ -31,7 +31,7 @@ CERTIFICATES = (
             "From cert-manager: kubectl describe certificate postgres-tls says why (issuer gone, request not approved); mend that, then cmctl renew "
             "postgres-tls, as it tries again ever later by itself. Your own Secret: write a new pair, of the same CA, into it. Made by sosctl secrets "
             "generate: a new pair comes with a new CA; write it into the Secret with the old and the new CA in ca.crt, and take the old one out when every "
-            "client has both. The members' agents load what comes, without a restart; a pooler takes a new CA only with new pods."
+            "client has both. The agents of members and pooler load what comes, without a restart."
         ),
         needs=("a certificate",),
     ),

@@ -58,8 +58,8 @@ POOLER = (
         description="PgBouncer answers, but a client that asks something gets an error or nothing. Requests of services fail.",
         look=(_PODS, _PRIMARY, _AGENT, _POOLS, "kubectl -n sos-app get endpoints"),
         act=(
-            "The side's log (container primary or readonly) has the reason. 'certificate verify failed': the CA is another since PgBouncer loaded it; kubectl "
-            "rollout restart deployment/postgres-pooler. 'authentication failed': the Secret's pooler-password is not the server's; the step pooler in the "
+            "The side's log (container primary or readonly) has the reason. 'certificate verify failed': ca.crt in the database's Secret is not of the CA that "
+            "signed its tls.crt. 'authentication failed': the Secret's pooler-password is not the server's; the step pooler in the "
             "log of the primary's agent. 'connect failed', 'timeout': NetworkPolicy, DNS, a Service without endpoints (side readonly: no standby is ready). "
             "'no more connections': SosPostgresPoolerClientsExhausted. One pod only: its node; delete the pod."
         ),

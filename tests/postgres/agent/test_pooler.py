@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,18 @@ def test_a_changed_configuration_is_reloaded_once_on_both_sides(mounted: Mounted
     mounted.mount(Pooler(pool_size=2))
     for _ in range(2):
         pooler.follow(mounted.pod, metrics(mounted))
+    assert mounted.asked() == 2
+
+
+def test_another_ca_of_the_database_is_reloaded_once_on_both_sides(mounted: Mounted):
+    folder = mounted.folder / "server-ca"
+    folder.mkdir()
+    (folder / "ca.crt").write_text("one")
+    pod = replace(mounted.pod, server_ca_dir=folder)
+    pooler.render(pod)
+    (folder / "ca.crt").write_text("another")
+    for _ in range(2):
+        pooler.follow(pod, metrics(mounted))
     assert mounted.asked() == 2
 
 
