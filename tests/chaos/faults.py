@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from random import Random
 
@@ -10,6 +11,16 @@ import attrs
 from tests.chaos.scene import Scene
 from tests.cluster import faults as drills
 from tests.cluster import kube
+
+SPIN = "while True: pass"
+WRITE = """import os, tempfile
+with tempfile.TemporaryFile() as file:
+    while True:
+        file.seek(0)
+        file.write(bytes(8 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+"""
 
 
 @attrs.frozen
@@ -87,6 +98,14 @@ def freeze_api(scene: Scene) -> None:
     frozen.wait(timeout=120)
 
 
+def busy(scene: Scene) -> None:
+    """No processor and no disk has time for anybody: what looks dead is only late."""
+    scene.target = "every node"
+    for program in [SPIN] * 2 * (os.cpu_count() or 1) + [WRITE]:
+        scene.beside(program)
+    scene.hold(scene.seconds(15, 40))
+
+
 def rollout(scene: Scene) -> None:
     scene.target = "all"
     kube.kubectl("rollout", "restart", f"statefulset/{scene.installation.name}", "-n", scene.installation.namespace)
@@ -135,6 +154,7 @@ ALL = (
     Fault("primary's node frozen", lambda scene: freeze(scene, "node", "primary")),
     Fault("standby's pod frozen", lambda scene: freeze(scene, "pod", "standby")),
     Fault("API server frozen", freeze_api),
+    Fault("processors and disk busy", busy),
     Fault("rolling restart", rollout),
     Fault("switchover", switchover),
     Fault("primary unheard, then its node crashed", unheard_then_crashed),

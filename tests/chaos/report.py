@@ -26,6 +26,7 @@ def line(record: Record) -> str:
         f"recovered after {record['recovery']:.0f} s",
         f"{record['rows']} rows",
         f"fresh connections failed {record['fresh_failed_while_writing']} while writes went on and {record['fresh_failed_after']} after recovery",
+        *([f"fast failover: {', '.join(f'{step} {count}' for step, count in sorted(steps.items()))}"] if (steps := record.get("failover_steps")) else []),
         f"promises {broken}; {record['seconds']:.0f} s; {'RED: ' + ' | '.join(record['failures']) if record['failures'] else 'GREEN'}",
     )
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections import Counter
@@ -50,6 +51,7 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
     primary = stage.installation.wait_healthy(PATIENCE)
     workload = Workload(f"r{seed}-{int(began)}", stage.environment)
     trouble: list[str] = []
+    before = failover_steps(stage.installation)
     took = {"streaming": PATIENCE, "all": PATIENCE}
     try:
         _writes(workload, PATIENCE)
@@ -80,6 +82,7 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
         **figures(history, struck, ended, took),
         "timelines": sorted({write.timeline for write in history.writes}),
         "errors": dict(workload.errors),
+        "failover_steps": dict(failover_steps(stage.installation) - before) if took["all"] < PATIENCE else {},
         **verdict.counts(),
         "failures": [*trouble, *slow, *verdict.failures(stage.tolerated)],
     }
@@ -131,6 +134,16 @@ def discontent(installation: Installation) -> str:
         if failing or "sos_agent_reconcile_success{" not in text:
             raise AssertionError(f"{pod}: {failing or 'no step has run'}")
     return ""
+
+
+def failover_steps(installation: Installation) -> Counter[str]:
+    """Steps of the fast failover that agents took since they came up; none where the option is not on."""
+    found = Counter[str]()
+    for pod in installation.pod_names:
+        text = installation.exec(pod, "python3", "-c", METRICS)
+        for step, count in re.findall(r'^sos_agent_failover_steps_total\{step="(\w+)"\} (\d+)$', text, re.MULTILINE):
+            found[step] += int(count)
+    return found
 
 
 def tables_of(stage: Stage, pod: str, which: str = "true") -> dict[str, dict[int, set[int]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from random import Random
@@ -67,6 +68,12 @@ class Scene:
         """A node or a pod, until the end."""
         self.finally_do("thaw", target)
         self.tool.do("freeze", target)
+
+    def beside(self, program: str) -> None:
+        """A Python program on this machine, which is every node's, until the end."""
+        process = subprocess.Popen([sys.executable, "-c", program])
+        self.undo.callback(process.wait)
+        self.undo.callback(process.kill)
 
     def seconds(self, least: float, most: float) -> float:
         """A length of time of this round."""

@@ -63,6 +63,12 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(kube, "kubectl", lambda *arguments, **_options: said.append(arguments))
     monkeypatch.setattr(drills, "wait_rollout", lambda _installation: None)
+
+    def begin(command: list[str]) -> SimpleNamespace:
+        said.append(tuple(command))
+        return SimpleNamespace(kill=lambda: said.append(("killed",)), wait=lambda: said.append(("waited for",)))
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
     return said
 
 
@@ -96,6 +102,12 @@ def test_nothing_stays_broken_when_the_tool_fails_half_way(fault: Fault):
         with contextlib.suppress(subprocess.CalledProcessError):
             play(fault, 3, tool)
         assert tool.broken == set(), step
+
+
+def test_what_keeps_the_machine_busy_ends(no_cluster: list[tuple[str, ...]]):
+    play(next(fault for fault in ALL if fault.name == "processors and disk busy"), 3, Tool())
+    assert [said[0] for said in no_cluster].count("killed") == sum("-c" in said for said in no_cluster) > 2
+    assert no_cluster[-1] == ("waited for",)
 
 
 def test_a_seed_plays_the_same_again():
