@@ -181,10 +181,9 @@ def test_the_runbooks_commands_run(pooled: Installation, line: str):
 def test_a_failover_behind_the_pooler(pooled: Installation, tool: Breakable | None, fault: Fault, figure: list[str]):
     if fault.breaks_node and tool is None:
         pytest.skip("nodes may not break here")
-    for way in (True, False):
-        outcome = drill(pooled, fault, tool, pooled=way)
-        figure.append(outcome.line(f"{fault.name}, {'through the pooler' if way else 'direct'}"))
-        assert_kept(outcome)
+    outcome = drill(pooled, fault, tool, pooled=True)
+    figure.append(outcome.line(f"{fault.name}, through the pooler"))  # without it: test_3_faults
+    assert_kept(outcome)
 
 
 def test_a_rollout_of_the_pooler_loses_nothing(pooled: Installation, figure: list[str]):
