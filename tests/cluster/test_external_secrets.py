@@ -312,7 +312,7 @@ def test_what_is_missing_is_listed_with_its_reason(place: Place):
     assert (done.returncode, done.stderr) == (1, "")
     *lines, summary = done.stdout.splitlines()
     assert all(line.startswith("missing ") and ". Without it: " in line for line in lines)
-    assert summary == f"{len(SECRETS) + 1} secrets: {len(lines)} missing", "and the certificate of the database"
+    assert summary == f"{len(SECRETS) + 2} secrets: {len(lines)} missing", "and the certificates of database and pooler"
     required = {f"{s.name}/{row.key}" for s in SECRETS for row in s.keys if row.key not in MADE[s.name] and not row.optional}
     assert {line.split()[1] for line in lines} == required | {"object-storage-credentials"}
 
