@@ -85,8 +85,13 @@ def run(installation: Installation, password: str, command: str, sql: str) -> tu
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
+def login(installation: Installation, owner: str) -> tuple[str, str]:
+    """User and password as the Secret has them now: after a rotation the user is a dated login."""
+    return stored(installation, f"{owner}-db-username"), stored(installation, f"{owner}-db-password")
+
+
 def ask(installation: Installation, owner: str, sql: str, *, host: str = "postgres-pooler-service") -> str:
-    code, said = psql(installation, owner, stored(installation, f"{owner}-db-password"), owner, sql, host=host)
+    code, said = psql(installation, *login(installation, owner), owner, sql, host=host)
     assert code == 0, said
     return said
 
@@ -108,15 +113,15 @@ def test_each_side_leads_to_its_servers(pooled: Installation):
 
 def test_who_speaks_no_tls_is_refused(pooled: Installation):
     for host in ("postgres-pooler-service", "postgres-pooler-readonly-service"):
-        code, said = psql(pooled, "auth", stored(pooled, "auth-db-password"), "auth", "SELECT 1", host=host, sslmode="disable")
+        code, said = psql(pooled, *login(pooled, "auth"), "auth", "SELECT 1", host=host, sslmode="disable")
         assert code
         assert "SSL required" in said
 
 
 def test_an_owner_gets_into_its_database_only(pooled: Installation):
-    code, said = psql(pooled, "auth", stored(pooled, "auth-db-password"), "emergency", "SELECT 1")
+    code, said = psql(pooled, *login(pooled, "auth"), "emergency", "SELECT 1")
     assert code, said
-    code, said = psql(pooled, "auth", "wrong-password", "auth", "SELECT 1")
+    code, said = psql(pooled, login(pooled, "auth")[0], "wrong-password", "auth", "SELECT 1")
     assert code
     assert re.search("authentication failed", said)
     code, said = psql(pooled, "postgres", stored(pooled, "postgres-password"), "auth", "SELECT 1")
@@ -125,13 +130,13 @@ def test_an_owner_gets_into_its_database_only(pooled: Installation):
 
 def test_its_role_may_do_nothing_else(pooled: Installation):
     password = stored(pooled, "pooler-password")
-    primary = "postgres-service"
-    code, said = psql(pooled, "pgbouncer", password, "auth", "SELECT count(*) FROM sos_pooler.lookup('auth')", host=primary)
+    primary, user = "postgres-service", login(pooled, "auth")[0]
+    code, said = psql(pooled, "pgbouncer", password, "auth", f"SELECT count(*) FROM sos_pooler.lookup('{user}')", host=primary)
     assert (code, said) == (0, "1")
-    for nobody in ("postgres", "standby", "rewind", "emergency"):
+    for nobody in ("postgres", "standby", "rewind", login(pooled, "emergency")[0]):
         assert psql(pooled, "pgbouncer", password, "auth", f"SELECT count(*) FROM sos_pooler.lookup('{nobody}')", host=primary) == (0, "0")
     assert psql(pooled, "pgbouncer", password, "auth", "SELECT rolpassword FROM pg_authid", host=primary)[0]
-    assert psql(pooled, "auth", stored(pooled, "auth-db-password"), "auth", "SELECT sos_pooler.lookup('auth')", host=primary)[0]
+    assert psql(pooled, *login(pooled, "auth"), "auth", f"SELECT sos_pooler.lookup('{user}')", host=primary)[0]
 
 
 def test_every_metric_of_the_page_is_there(pooled: Installation):
@@ -203,8 +208,9 @@ def test_too_much_load_is_told(pooled: Installation):
     try:
         wait_for_limit(pooled, 10)
         # From one shell: thirty kubectl need seconds to get going, and places are free again meanwhile.
-        thirty = f"for each in $(seq 30); do {client(pooled, 'auth', 'auth')} & done; wait"
-        _, said = run(pooled, stored(pooled, "auth-db-password"), thirty, "SELECT pg_sleep(6)")
+        user, password = login(pooled, "auth")
+        thirty = f"for each in $(seq 30); do {client(pooled, user, 'auth')} & done; wait"
+        _, said = run(pooled, password, thirty, "SELECT pg_sleep(6)")
         assert "no more connections allowed (max_client_conn)" in said, said
         assert "query_wait_timeout" in said, said
     finally:
@@ -223,7 +229,7 @@ def wait_for_limit(pooled: Installation, limit: int) -> None:
 @pytest.mark.parametrize("key", [f"{chart.LEDGER_DATABASE}-db-password", "pooler-password"])
 def test_a_password_changes_under_load(pooled: Installation, key: str, figure: list[str]):
     ledger = Ledger(pooled, f"rotates-{key.partition('-')[0]}", pooled=True)
-    new, role = secrets.token_urlsafe(24), "pgbouncer" if key.startswith("pooler") else chart.LEDGER_DATABASE
+    new, role = secrets.token_urlsafe(24), "pgbouncer" if key.startswith("pooler") else login(pooled, chart.LEDGER_DATABASE)[0]
     kube.kubectl("patch", "secret", SECRET, "-n", pooled.namespace, "--type=merge", "-p", f'{{"stringData":{{"{key}":"{new}"}}}}')
     kube.poll(
         "the new password at the server", lambda: psql(pooled, role, new, chart.LEDGER_DATABASE, "SELECT 1", host="postgres-service") == (0, "1"), 420, pause=3
