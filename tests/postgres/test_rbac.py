@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sos_constructs.postgres import rbac
+from sos_constructs.postgres import FastFailover, rbac
 
 from tests.postgres.example import spec
 
@@ -26,12 +26,17 @@ def test_what_patroni_and_the_agent_call_is_allowed():
         ("configmaps", False): {"create", "list", "watch"},
         ("configmaps", True): {"get", "patch"},
         ("pods", False): {"list", "watch"},
-        ("pods", True): {"get", "patch"},
+        ("pods", True): {"patch"},
         ("pods/eviction", True): {"create"},
         ("statefulsets", True): {"get"},
     }
     assert rules()["pods/eviction", True]["resourceNames"] == rules()["pods", True]["resourceNames"]
     assert rules()["configmaps", True]["resourceNames"] == [f"postgres-patroni-{suffix}" for suffix in ("config", "failover", "leader", "sync")]
+
+
+def test_the_fast_failover_brings_the_one_right_that_it_needs_more():
+    plain, fast = rules(), rules(synchronous_mode_strict=True, failover=FastFailover())
+    assert {key: rule for key, rule in fast.items() if rule != plain[key]} == {("pods", True): {**plain["pods", True], "verbs": ["get", "patch"]}}
 
 
 def test_patroni_names_its_configmaps_so(patroni_store_names: set[str]):
