@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,15 +31,18 @@ def credentials(*more_databases: str) -> SecretHandle:
     return SecretHandle(name=handle.name, keys={**handle.keys, **more})
 
 
-def reference(**options: Any) -> list[dict[str, Any]]:
-    """What main.py would write to dist/sos-app.k8s.yaml if it gave HaPostgres these options."""
+def reference(*, waive: Mapping[str, str] | None = None, **options: Any) -> list[dict[str, Any]]:
+    """What main.py would write to dist/sos-app.k8s.yaml if it gave HaPostgres these options.
+
+    :param waive: rules of SosConfig that such options break.
+    """
 
     def build(*arguments: Any, **keywords: Any) -> HaPostgres:
         return HaPostgres(*arguments, **{**keywords, **options})
 
     def configure(*arguments: Any, postgres: HaPostgres, **keywords: Any) -> SosConfig:
         """Services use the pooler where there is one."""
-        return SosConfig(*arguments, postgres=postgres.pooled if postgres.spec.pooler else postgres, **keywords)
+        return SosConfig(*arguments, postgres=postgres.pooled if postgres.spec.pooler else postgres, waive=waive or {}, **keywords)
 
     with mock.patch.object(main, "HaPostgres", build), mock.patch.object(main, "SosConfig", configure):
         chart, *_ = main.build(cdk8s.Testing.app())
