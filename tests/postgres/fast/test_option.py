@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sos_constructs.errors import InvalidOption
-from sos_constructs.postgres import configmaps, rbac, tuning
+from sos_constructs.postgres import configmaps, tuning
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.statefulset import render, restart_checksum
 
@@ -54,6 +54,5 @@ def test_with_it_the_agent_reads_the_detection_time_and_the_server_looks_into_th
     assert [mount for mount in render(fast())["volumeMounts"] if mount["name"] == "token"]
 
 
-def test_it_needs_no_right_that_patroni_does_not_have_and_no_restart_of_postgresql():
-    assert rbac.role(fast()) == rbac.role(spec())
+def test_it_needs_no_restart_of_postgresql():
     assert restart_checksum(fast()) == restart_checksum(spec())
