@@ -88,6 +88,7 @@ def run(member: Member, port: int) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    fence.prepare(member.runtime_dir)  # a pod of an older template was rendered without
     actions = Actions(member.state_dir / "actions.json")
     metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
@@ -138,26 +139,27 @@ def keep(step: str, metrics: Metrics, look: Callable[[], None], pause: float = G
 
 def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
     """The guard's rounds."""
-    watches: list[Watches] = []
+    watches: Watches | None = None
 
     def look() -> None:
+        nonlocal watches
         declared = member.declared()
-        if not watches:
-            watches.append(Watches(member, declared, actions))
-        watches[0].round(connect(member), member.patroni(declared).cluster())
+        watches = watches or Watches(member, declared, actions)
+        watches.round(connect(member), member.patroni(declared).cluster())
 
     keep("guard", metrics, look)
 
 
 def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
     """The lock's changes as the API server tells them: a label in the wrong place costs clients every moment."""
-    found: list[LockWatch] = []
+    watch: LockWatch | None = None
 
     def look() -> None:
-        if not found:
+        nonlocal watch
+        if watch is None:
             guard = new_guard(member, member.declared(), actions)
-            found.append(LockWatch(member.pod.name, guard.leader_object, guard.take_labels))
-        found[0].round(connect(member))
+            watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels)
+        watch.round(connect(member))
 
     keep("lock", metrics, look, pause=0)
 
@@ -178,7 +180,6 @@ def watch_fence(member: Member, metrics: Metrics) -> None:
 
     def look() -> None:
         declared = member.declared()
-        fence.prepare(member.runtime_dir)
         wall.round(member.patroni(declared).health(), member.psql(declared), partial(lock_is_ours, member, declared))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)

@@ -87,7 +87,6 @@ def reconcile_member(member: Member, status: Status) -> None:
     """On every member: Patroni's file and PostgreSQL's settings, loaded without a restart."""
     declared = member.declared()
     current = member.patroni_file.read_text()
-    fence.prepare(member.runtime_dir)  # a pod of an older template was rendered without
     passwords = usable_passwords(declared, rendered_passwords(current), member.psql(declared), status)
     sslmode = sslmode_now(member, declared, rendered_sslmode(current))
     wanted, digest = as_text(patroni_config(declared, member.pod, passwords, member.runtime_dir, sslmode)), declared.settings_digest()
