@@ -47,16 +47,19 @@ def apply(pooler: Pooler, **waive: str) -> None:
 
 @pytest.fixture(scope="module")
 def pooled(installation: Installation) -> Iterator[Installation]:
-    """The reference app with a pooler, whose role the agent has made."""
+    """The reference app with a pooler, whose role and lines of pg_hba.conf every member has: a standby may have them later than the primary."""
     installation.wait_healthy()
     apply(Pooler())
-    kube.poll("a log-in through the pooler", lambda: ask(installation, "auth", "SELECT 1") == "1", 300, pause=2)
+    for host in ("postgres-pooler-service", "postgres-pooler-readonly-service"):
+        kube.poll(f"a log-in through {host}", lambda host=host: ask(installation, "auth", "SELECT 1", host=host) == "1", 300, pause=2)  # type: ignore[misc]
     yield installation
     kube.kubectl("delete", "deployment,service,configmap,networkpolicy,pdb,serviceaccount", "-n", installation.namespace, "-l", SELECTOR)
 
 
 def pods(installation: Installation) -> dict[str, Any]:
-    return {pod["metadata"]["name"]: pod for pod in kube.items("pods", "-n", installation.namespace, "-l", SELECTOR)}
+    """Those that stay: one that a rollout replaced goes on until its clients have left."""
+    found = kube.items("pods", "-n", installation.namespace, "-l", SELECTOR)
+    return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
 
 
 def restarts(installation: Installation) -> dict[str, list[int]]:
