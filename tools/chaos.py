@@ -57,7 +57,8 @@ def main() -> int:
     manifests = chart.reference(**VARIANTS[variant])
     code = hashlib.sha256(kube.documents(manifests).encode()).hexdigest()[:12]
     file = arguments.results / f"{variant}.jsonl"
-    kinds = tuple(fault for fault in (faults.LOSING if arguments.control else faults.ALL) if re.search(arguments.only, fault.name))
+    possible = {"control": faults.LOSING, "fast": (*faults.ALL, *faults.FAST)}.get(variant, faults.ALL)
+    kinds = tuple(fault for fault in possible if re.search(arguments.only, fault.name))
     installation = attrs.evolve(deploy.installed(), sync_state="async" if arguments.control else "quorum")
     if arguments.reuse:
         kube.apply(manifests)  # the records are kept under the code of this chart

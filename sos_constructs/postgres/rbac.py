@@ -29,8 +29,8 @@ def role(spec: Spec) -> dict[str, Any]:
                 {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "list", "watch"]},
                 {"apiGroups": [""], "resourceNames": spec.names.store, "resources": ["configmaps"], "verbs": ["get", "patch"]},
                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-                # Patroni lists and watches pods; the fast failover reads the one whose address it takes out
-                {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods"], "verbs": [*(["get"] if spec.failover else []), "patch"]},
+                # the agent reads and changes the entry of a leader that is silent when its lock ends
+                {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods"], "verbs": ["get", "patch"]},
                 # The agent's: a standby that does not stream has its own pod restarted, and the primary has pods with an old template replaced,
                 # within the disruption budget.
                 {"apiGroups": [""], "resourceNames": spec.names.pods, "resources": ["pods/eviction"], "verbs": ["create"]},

@@ -127,7 +127,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("max_replication_slots", "10", "one per member up to nine, one spare"),
             Setting("wal_keep_size", "512MB", "a standby that was away for a moment finds its place without its slot (CloudNativePG)"),
             Setting("max_slot_wal_keep_size", _mb(storage // 5), "20 % of the volume: a dead standby's slot must not fill the disk"),
-            Setting("wal_sender_timeout", "5s", "a silent standby is noticed at once and not after 60 s, so commits go on (CloudNativePG)"),
+            _sender_timeout(spec.failover is not None),
             Setting("wal_receiver_timeout", "5s", "the same seen from the standby (CloudNativePG)"),
             Setting("hot_standby_feedback", "on", "long reads on postgres-readonly-service are not cancelled by vacuum; costs bloat while they run"),
             Setting("max_worker_processes", str(workers), "PostgreSQL's default of 8, or the CPU limit if that is more (pgtune)"),
@@ -182,6 +182,12 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("unix_socket_directories", SOCKET_DIR, "shared with the agent and the exporter, which log in by peer"),
         ],
     }
+
+
+def _sender_timeout(fast_failover: bool) -> Setting:
+    if fast_failover:
+        return Setting("wal_sender_timeout", "12s", "a primary that no voter hears must not change its voters before they have taken its lock")
+    return Setting("wal_sender_timeout", "5s", "a silent standby is noticed at once and not after 60 s, so commits go on (CloudNativePG)")
 
 
 def _mb(number: int) -> str:

@@ -126,6 +126,27 @@ def unheard_then_crashed(scene: Scene) -> None:
     scene.outlast()
 
 
+STEPS = ("cuts", "flags", "seals", "releases")
+"""Of the fast failover, in this order; after each of them something may happen."""
+
+
+def agent_killed_in_the_middle(scene: Scene) -> None:
+    """The primary's node crashes, and the first agent that gets that far ends after a step."""
+    place = scene.node(scene.hit("primary"))
+    watching = scene.at_step(scene.random.choice(STEPS), "kill")
+    scene.break_then_heal("crash", place)
+    scene.await_any(watching)
+    scene.outlast()
+
+
+def back_in_the_middle(scene: Scene) -> None:
+    """The primary stands still until an agent has taken a step, and goes on from where it was."""
+    pod = scene.hit("primary")
+    watching = scene.at_step(scene.random.choice(STEPS), "end")
+    scene.freeze(f"{scene.installation.namespace}/{pod}")
+    scene.await_any(watching)
+
+
 ALL = (
     Fault("primary deleted", lambda scene: delete(scene, "primary")),
     Fault("standby deleted", lambda scene: delete(scene, "standby")),
@@ -159,6 +180,12 @@ ALL = (
     Fault("switchover", switchover),
     Fault("primary unheard, then its node crashed", unheard_then_crashed),
 )
+
+FAST = (
+    Fault("primary's node crashed, an agent killed in the middle of the failover", agent_killed_in_the_middle),
+    Fault("primary's pod frozen, and back in the middle of the failover", back_in_the_middle),
+)
+"""Only where there is a fast failover."""
 
 LOSING = tuple(fault for fault in ALL if fault.name in ("primary unheard, then its node crashed", "primary's node cut off", "primary's node crashed"))
 """Those that lose rows where commits wait for nobody."""

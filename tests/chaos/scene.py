@@ -18,6 +18,19 @@ from tests.cluster.installation import Installation
 FAILOVER_AT_MOST = 45.0
 """A fault that should move the primary is not held longer than this, whether or not it did."""
 UNDO_SECONDS = 60.0
+AT_STEP = """import os, re, sys, time, urllib.request
+def count():
+    text = urllib.request.urlopen("http://localhost:8009/metrics", timeout=5).read().decode()
+    found = re.search(r'sos_agent_failover_steps_total.step="%s". ([0-9]+)' % sys.argv[1], text)
+    return int(found.group(1)) if found else 0
+before = count()
+print("listening", flush=True)
+while count() <= before:
+    time.sleep(0.02)
+if sys.argv[2] == "kill":
+    os.kill(1, 15)
+"""
+"""Waits for a step of the agent in whose container it runs; then ends, or ends that agent, whose threads stop wherever they are."""
 
 
 @attrs.define(kw_only=True)
@@ -74,6 +87,26 @@ class Scene:
         process = subprocess.Popen([sys.executable, "-c", program])
         self.undo.callback(process.wait)
         self.undo.callback(process.kill)
+
+    def at_step(self, step: str, then: str) -> list[subprocess.Popen[bytes]]:
+        """A program beside the agent of each standby, which acts when that agent takes a step of the fast failover; they listen when this returns."""
+        watching = []
+        for pod in self.standbys:
+            command = ("kubectl", "exec", "-n", self.installation.namespace, pod, "-c", "agent", "--", "python3", "-c", AT_STEP, step, then)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.undo.callback(process.wait)
+            self.undo.callback(process.kill)
+            assert process.stdout
+            assert process.stdout.readline(), f"nobody listens in {pod}"
+            watching.append(process)
+        return watching
+
+    def await_any(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        """Until the first of them has ended."""
+        until = time.monotonic() + FAILOVER_AT_MOST
+        while all(process.poll() is None for process in processes):
+            assert time.monotonic() < until, "no agent took the step"
+            time.sleep(0.02)
 
     def seconds(self, least: float, most: float) -> float:
         """A length of time of this round."""

@@ -11,10 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from tests.chaos.faults import ALL, Fault
+from tests.chaos.faults import ALL, FAST, Fault
 from tests.chaos.scene import Scene
 from tests.cluster import faults as drills
 from tests.cluster import kube
+
+EVERY = (*ALL, *FAST)
 
 
 class Tool:
@@ -64,9 +66,10 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(kube, "kubectl", lambda *arguments, **_options: said.append(arguments))
     monkeypatch.setattr(drills, "wait_rollout", lambda _installation: None)
 
-    def begin(command: list[str]) -> SimpleNamespace:
+    def begin(command: list[str], **_options: object) -> SimpleNamespace:
         said.append(tuple(command))
-        return SimpleNamespace(kill=lambda: said.append(("killed",)), wait=lambda: said.append(("waited for",)))
+        heard = SimpleNamespace(readline=lambda: b"listening")
+        return SimpleNamespace(kill=lambda: said.append(("killed",)), wait=lambda: said.append(("waited for",)), stdout=heard, poll=lambda: 137)
 
     monkeypatch.setattr(subprocess, "Popen", begin)
     return said
@@ -85,7 +88,7 @@ def play(fault: Fault, seed: int, tool: Tool) -> Scene:
     return made
 
 
-@pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", EVERY, ids=lambda fault: fault.name)
 def test_nothing_stays_broken(fault: Fault, no_cluster: list[tuple[str, ...]]):
     tool = Tool()
     made = play(fault, 3, tool)
@@ -94,7 +97,7 @@ def test_nothing_stays_broken(fault: Fault, no_cluster: list[tuple[str, ...]]):
     assert made.target
 
 
-@pytest.mark.parametrize("fault", [fault for fault in ALL if "node" in fault.name or "parted" in fault.name], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [fault for fault in EVERY if "node" in fault.name or "parted" in fault.name], ids=lambda fault: fault.name)
 def test_nothing_stays_broken_when_the_tool_fails_half_way(fault: Fault):
     """It may have done its work and failed all the same."""
     for step in range(2):
@@ -110,8 +113,15 @@ def test_what_keeps_the_machine_busy_ends(no_cluster: list[tuple[str, ...]]):
     assert no_cluster[-1] == ("waited for",)
 
 
+def test_listeners_end_with_the_round(no_cluster: list[tuple[str, ...]]):
+    for fault in FAST:
+        play(fault, 3, Tool())
+        assert sum("exec" in said for said in no_cluster) == [said[0] for said in no_cluster].count("killed") == 2
+        no_cluster.clear()
+
+
 def test_a_seed_plays_the_same_again():
-    for fault in ALL:
+    for fault in EVERY:
         first, second = Tool(), Tool()
         play(fault, 5, first)
         play(fault, 5, second)

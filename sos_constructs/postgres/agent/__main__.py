@@ -17,6 +17,8 @@ from types import FrameType
 from . import fast_watch, fence
 from .actions import Actions
 from .certificates import Renewal
+from .expiry import INTERVAL as EXPIRY_INTERVAL
+from .expiry import Expiry
 from .farewell import leave
 from .files import Declared, DeclaredError
 from .guard import NotStreaming
@@ -92,9 +94,11 @@ def run(member: Member, port: int) -> None:
     actions = Actions(member.state_dir / "actions.json")
     metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
-    for watching in (watch_cluster, watch_lock, watch_labels):
+    expiry = Expiry(member.pod.name)
+    for watching in (watch_cluster, partial(watch_lock, expiry), watch_labels):
         threading.Thread(target=watching, args=(member, metrics, actions), daemon=True).start()
-    threading.Thread(target=watch_fence, args=(member, metrics), daemon=True).start()
+    for watching_alone in (watch_fence, partial(watch_expiry, expiry)):
+        threading.Thread(target=watching_alone, args=(member, metrics), daemon=True).start()
     threading.Thread(target=fast_watch.watch_leader, args=(member, metrics, TOKEN_DIR), daemon=True).start()
     own_code = code_digest()
     runners = [Runner(name, step) for name, step in STEPS.items()]
@@ -150,7 +154,7 @@ def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
     keep("guard", metrics, look)
 
 
-def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
+def watch_lock(expiry: Expiry, member: Member, metrics: Metrics, actions: Actions) -> None:
     """The lock's changes as the API server tells them: a label in the wrong place costs clients every moment."""
     watch: LockWatch | None = None
 
@@ -158,7 +162,7 @@ def watch_lock(member: Member, metrics: Metrics, actions: Actions) -> None:
         nonlocal watch
         if watch is None:
             guard = new_guard(member, member.declared(), actions)
-            watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels)
+            watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels, expiry.saw)
         watch.round(connect(member))
 
     keep("lock", metrics, look, pause=0)
@@ -183,6 +187,17 @@ def watch_fence(member: Member, metrics: Metrics) -> None:
         wall.round(member.patroni(declared).health(), member.psql(declared), partial(lock_is_ours, member, declared))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)
+
+
+def watch_expiry(expiry: Expiry, member: Member, metrics: Metrics) -> None:
+    """A lock that nobody renews; costs nothing until it is about to end."""
+
+    def look() -> None:
+        if expiry.is_near():
+            declared = member.declared()
+            expiry.round(fast_watch.store_of(member, declared, TOKEN_DIR, os.environ), fast_watch.surroundings(member, declared))
+
+    keep("expiry", metrics, look, pause=EXPIRY_INTERVAL)
 
 
 def lock_is_ours(member: Member, declared: Declared) -> bool:

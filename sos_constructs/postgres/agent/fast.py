@@ -28,7 +28,9 @@ STEPS = ("cuts", "flags", "reconnects", "releases", "seals", "withdraws")
 TURN = 0.5
 """Seconds by which each further voter waits for the one before it to release."""
 HEARD_WITHIN = 2.0
-"""Seconds within which a message on the stream says that the leader lives; it sends one at least every half wal_sender_timeout."""
+"""Seconds within which a message on the stream says that the leader lives."""
+FRESH, GLANCE = 1.0, 0.6
+"""Of a leader that renews: seconds since its renewal, and for its answer. All that follows must fit between two renewals."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ class Surroundings:
     psql: Psql
     cluster: Callable[[], dict[str, Any]]
     """Patroni's own view, from this pod's REST API."""
-    silent: Callable[[str], bool]
-    """Whether neither Patroni nor PostgreSQL answers at this host."""
+    silent: Callable[[str, float], bool]
+    """Whether neither Patroni nor PostgreSQL answers at this host within so many seconds."""
+    unfed: Callable[[str], bool]
+    """Whether the Patroni at this host says that its server is a running standby without a stream."""
 
     def member(self, name: str) -> dict[str, Any]:
         return next((each for each in self.cluster().get("members", []) if each["name"] == name), {})
@@ -65,6 +69,7 @@ class Agent:
     sleep: Callable[[float], None] = time.sleep
     _probe_due: float = field(default=0.0)
     _complete_since: float | None = field(default=None)
+    _asked_about: str = field(default="")
 
     def round(self, around: Surroundings) -> float:
         """One look at the lock and what follows from it; returns the seconds until the next."""
@@ -82,32 +87,48 @@ class Agent:
         return WATCHING if self.cut.about() is None else ACTING
 
     def _watch(self, lock: Lock, age: float, around: Surroundings) -> None:
-        if not lock.holder or lock.holder == self.pod or lock.released or age < self.detect - ANSWER:
+        if not lock.holder or lock.holder == self.pod or lock.released:
             return
-        if not self._evidence(lock.holder, around):
+        if age < FRESH and lock.renewed != self._asked_about and self._is_lonely(lock, around):
+            self._cuts(lock, "it renews, but neither this standby nor any other voter hears it")
+            self._proceed(lock, around)
+        if age < self.detect - ANSWER or not self._evidence(lock.holder, around):
             return
         self.sleep(max(0.0, self.detect - self.renewals.age(lock)))
         now = self.store.lock()
         if (now.holder, now.renewed, now.released) == (lock.holder, lock.renewed, False) and self.renewals.age(now) >= self.detect:
-            self._cuts(now)
+            self._cuts(now, f"no renewal for {self.detect:.0f} s, and neither Patroni nor PostgreSQL answers")
             self._proceed(now, around)
+
+    def _is_lonely(self, lock: Lock, around: Surroundings) -> bool:
+        """Whether a leader that has just renewed is heard by none of several voters, all of them well: it can acknowledge nothing, and another one could.
+
+        Asked once per renewal, because flags about it are worthless after the next.
+        """
+        self._asked_about = lock.renewed
+        if not around.unfed(around.host(self.pod)):
+            return False
+        voters, host = self.store.voters(), around.host(lock.holder)
+        if voters.leader != lock.holder or self.pod not in voters.names or len(voters.names) == 1 or around.paused() or not host:
+            return False
+        return around.silent(host, GLANCE) and all(around.unfed(around.host(name)) for name in voters.names - {self.pod})
 
     def _evidence(self, leader: str, around: Surroundings) -> bool:
         host = around.host(leader)
-        return bool(host) and not around.paused() and not fast_cut.receives(around.psql, HEARD_WITHIN) and around.silent(host)
+        return bool(host) and not around.paused() and not fast_cut.receives(around.psql, HEARD_WITHIN) and around.silent(host, ANSWER)
 
-    def _cuts(self, lock: Lock) -> None:
+    def _cuts(self, lock: Lock, why: str) -> None:
         self._complete_since = None
         self._probe_due = self.clock() + ANSWER
         self.cut.begin(About(lock.holder, lock.renewed))
-        self._tell("cuts", f"no renewal for {self.detect:.0f} s, and neither Patroni nor PostgreSQL answers", lock)
+        self._tell("cuts", why, lock)
 
     def _proceed(self, lock: Lock, around: Surroundings) -> None:
         """Cut off, and nothing has happened to the lock."""
         if self.clock() >= self._probe_due:
             self._probe_due = self.clock() + ANSWER
             host = around.host(lock.holder)
-            if around.paused() or (host and not around.silent(host)):
+            if around.paused() or (host and not around.silent(host, ANSWER)):
                 self._withdraws(lock, around)
                 return
         if self.pod not in lock.flagged:

@@ -40,16 +40,17 @@ class Renewals:
         return now - self._since
 
 
-def silent(host: str, rest_port: int, postgres_port: int, *, tls: bool) -> bool:
-    """Whether neither Patroni nor PostgreSQL answers there."""
-    with ThreadPoolExecutor(2) as pool:
-        return not any([*pool.map(lambda ask: ask(), (lambda: patroni_answers(host, rest_port, tls=tls), lambda: postgres_answers(host, postgres_port)))])
+def silent(host: str, rest_port: int, postgres_port: int, *, tls: bool, within: float = ANSWER) -> bool:
+    """Whether neither Patroni nor PostgreSQL answers there within so many seconds."""
+    asks = (lambda: patroni_answers(host, rest_port, tls=tls, within=within), lambda: postgres_answers(host, postgres_port, within))
+    with ThreadPoolExecutor(len(asks)) as pool:
+        return not any([*pool.map(lambda ask: ask(), asks)])
 
 
-def patroni_answers(host: str, port: int, *, tls: bool) -> bool:
+def patroni_answers(host: str, port: int, *, tls: bool, within: float = ANSWER) -> bool:
     """Any answer at all, be it an error: a frozen process still accepts connections."""
     kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
-    connection = kind(host, port, timeout=ANSWER)
+    connection = kind(host, port, timeout=within)
     try:
         connection.request("GET", "/liveness")
         connection.getresponse()
@@ -62,10 +63,10 @@ def patroni_answers(host: str, port: int, *, tls: bool) -> bool:
     return True
 
 
-def postgres_answers(host: str, port: int) -> bool:
+def postgres_answers(host: str, port: int, within: float = ANSWER) -> bool:
     """Whether a server answers the first message of the protocol."""
     try:
-        with socket.create_connection((host, port), timeout=ANSWER) as connection:
+        with socket.create_connection((host, port), timeout=within) as connection:
             connection.sendall(SSL_REQUEST)
             return connection.recv(1) != b""
     except OSError:

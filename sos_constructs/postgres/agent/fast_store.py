@@ -9,6 +9,7 @@ from .kube_api import Kube
 
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
+TOUCHED = "sos-constructs/touched"
 RELEASED = "-1"
 """A ttl that has always passed. Patroni takes 0 for its own ttl; with 1 every member would wait a second more."""
 
@@ -24,6 +25,8 @@ class Lock:
     flags: dict[str, str]
     """By pod: the renewal after which its standby was cut off."""
     version: str
+    touches: int = 0
+    """How often it was touched since its last renewal, to wake every Patroni."""
 
     @property
     def flagged(self) -> frozenset[str]:
@@ -57,6 +60,7 @@ class Store:
             released=notes.get("ttl") == RELEASED,
             flags={key[len(FLAG) :]: value for key, value in notes.items() if key.startswith(FLAG)},
             version=metadata["resourceVersion"],
+            touches=_touches(notes),
         )
 
     def voters(self) -> Voters:
@@ -82,6 +86,10 @@ class Store:
         """End the lock now. A living holder takes it back with its next renewal, if nobody was faster."""
         self._change_lock(lock, {"ttl": RELEASED})
 
+    def touch(self, lock: Lock) -> None:
+        """Change nothing that Patroni reads, so that every Patroni looks at the lock now."""
+        self._change_lock(lock, {TOUCHED: f"{lock.touches + 1} {lock.renewed}"})
+
     def forget_address(self, pod: str) -> None:
         """Take the address of a dead member's REST API out of its own entry: the others would wait two seconds for its answer.
 
@@ -94,3 +102,8 @@ class Store:
 
     def _change_lock(self, lock: Lock, annotations: dict[str, str | None]) -> None:
         self.kube.annotate(f"configmaps/{self.scope}-leader", lock.version, annotations)
+
+
+def _touches(notes: dict[str, str]) -> int:
+    count, _, renewed = notes.get(TOUCHED, "").partition(" ")
+    return int(count) if count.isdigit() and renewed == notes.get("renewTime") else 0

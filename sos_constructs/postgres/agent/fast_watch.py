@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from .fast import STEPS, WATCHING, Agent, Surroundings
 from .fast_cut import UNKNOWN, About, Cut, NotCut
-from .fast_evidence import Renewals, silent
+from .fast_evidence import ANSWER, Renewals, silent
 from .fast_store import Store
 from .files import Declared, DeclaredError
 from .kube_api import Kube, KubeError, in_cluster_url
 from .log import log
-from .patroni_api import PatroniError
+from .patroni_api import Patroni, PatroniError
 from .psql import SqlError
+from .tls import rest_api
 
 if TYPE_CHECKING:
     from .metrics import Metrics
@@ -113,18 +114,21 @@ def new_agent(member: Member, declared: Declared, metrics: Metrics, token_dir: P
 
 
 def surroundings(member: Member, declared: Declared) -> Surroundings:
-    """The server, Patroni and the leader as a round meets them."""
-    rest, postgres = (_port(declared.patroni[part]["listen"]) for part in ("restapi", "postgresql"))
-    tls = "certfile" in declared.patroni["restapi"]
+    """The server, Patroni, the leader and the other standbys as a round meets them."""
+    api = rest_api(declared.patroni)
+    postgres = int(declared.patroni["postgresql"]["listen"].rpartition(":")[2])
 
-    def is_silent(host: str) -> bool:
-        return silent(host, rest, postgres, tls=tls)
+    def is_silent(host: str, within: float) -> bool:
+        return silent(host, api.port, postgres, tls=api.scheme == "https", within=within)
+
+    def unfed(host: str) -> bool:
+        try:
+            status = Patroni(api.url(host), "", "", api.context()).health(ANSWER)
+        except PatroniError:
+            return False
+        return status.role == "replica" and status.running and not status.streaming
 
     def cluster() -> dict[str, Any]:
         return member.patroni(declared).cluster()
 
-    return Surroundings(psql=member.psql(declared), cluster=cluster, silent=is_silent)
-
-
-def _port(listen: str) -> int:
-    return int(listen.rpartition(":")[2])
+    return Surroundings(psql=member.psql(declared), cluster=cluster, silent=is_silent, unfed=unfed)

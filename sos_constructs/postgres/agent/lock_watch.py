@@ -19,16 +19,18 @@ WATCH_SECONDS = 20.0
 
 @dataclass
 class LockWatch:
-    """Whose lock it was when last seen, and what to do when it becomes ours."""
+    """Whose lock it was when last seen, what to do when it becomes ours, and who else wants to know of every change."""
 
     pod: str
     leader_object: str
     on_lock: Callable[[Kube], None]
+    on_change: Callable[[dict[str, str]], None] = lambda _: None
     _holder: str = ""
 
     def round(self, kube: Kube) -> None:
         """Watch the lock for a while. What fails is done again at the next round's first sight of the lock."""
         for seen in kube.watch_annotations(self.leader_object, WATCH_SECONDS):
+            self.on_change(seen)
             holder = seen.get("leader") or ""
             if holder == self.pod and holder != self._holder:
                 self.on_lock(kube)

@@ -43,12 +43,12 @@ class Patroni:
         """The member's role and state. While PostgreSQL starts, Patroni takes a while to say so."""
         return self._status("/patroni")
 
-    def health(self) -> Status:
+    def health(self, seconds: float = 10) -> Status:
         """The same, at once."""
-        return self._status("/health")
+        return self._status("/health", seconds)
 
-    def _status(self, path: str) -> Status:
-        answer = self._call("GET", path)
+    def _status(self, path: str, seconds: float = 10) -> Status:
+        answer = self._call("GET", path, seconds=seconds)
         return Status(
             role=str(answer.get("role", "unknown")),
             running=answer.get("state") == "running",

@@ -201,3 +201,46 @@ def test_a_dead_leaders_address_is_forgotten_and_nothing_else_of_it(dead: World)
 def test_the_leader_itself_does_nothing(dead: World):
     dead.run(30, "pg-0")
     assert dead.counted == []
+
+
+# --- a leader that renews and that nobody hears -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def lonely(world: World) -> World:
+    """Parted from both standbys; it and they reach the API server."""
+    world.run(1, *BOTH)
+    world.silent, world.unfed = True, set(BOTH)
+    return world
+
+
+def test_a_leader_that_no_voter_hears_loses_its_lock_between_two_renewals(lonely: World):
+    lonely.renew()
+    lonely.run(2, *BOTH)
+    assert lonely.released
+    assert lonely.counted.index("pg-1 cuts") < lonely.counted.index("pg-1 flags") < lonely.counted.index("pg-1 seals")
+
+
+def test_a_renewal_in_the_middle_of_it_begins_it_anew(lonely: World):
+    lonely.renew()
+    lonely.round("pg-1")
+    lonely.renew()
+    lonely.round("pg-2")
+    lonely.run(0.5, *BOTH)
+    assert "pg-1 reconnects" in lonely.counted
+    assert not lonely.released
+    lonely.renew()
+    lonely.run(2, *BOTH)
+    assert lonely.released
+
+
+@pytest.mark.parametrize("what", ["answers", "paused", "one streams", "one voter", "voters of another", "its own streams"])
+def test_a_leader_that_renews_is_left_alone(lonely: World, what: str):
+    lonely.silent = what != "answers"
+    lonely.pause = what == "paused"
+    lonely.unfed -= {"one streams": {"pg-2"}, "its own streams": {"pg-1"}}.get(what, set())
+    lonely.api.set("configmaps/pg-sync", **{"one voter": {"sync_standby": "pg-1"}, "voters of another": {"leader": "pg-2"}}.get(what, {}))
+    for _ in range(10):
+        lonely.renew()
+        lonely.run(3, "pg-1")
+    assert lonely.counted == []

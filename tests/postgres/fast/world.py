@@ -90,6 +90,8 @@ class World:
     now: float = 1000.0
     silent: bool = False
     pause: bool = False
+    unfed: set[str] = field(factory=set)
+    """Pods whose Patroni says that they do not stream."""
     agents: dict[str, Agent] = field(factory=dict)
     servers: dict[str, FakeServer] = field(factory=dict)
     counted: list[str] = field(factory=list)
@@ -141,10 +143,17 @@ class World:
     def is_cut(self, pod: str) -> bool:
         return self.agents[pod].cut.about() is not None
 
-    def round(self, pod: str) -> float:
+    def around(self, pod: str) -> Surroundings:
         cluster = {"members": [{"name": each, "host": host} for each, host in HOSTS.items()], "pause": self.pause}
-        around = Surroundings(psql=self.servers[pod], cluster=lambda: cluster, silent=lambda _host: self.silent)  # type: ignore[arg-type]  # a fake
-        return self.agents[pod].round(around)
+        return Surroundings(
+            psql=self.servers[pod],  # type: ignore[arg-type]  # a fake
+            cluster=lambda: cluster,
+            silent=lambda _host, _within: self.silent,
+            unfed=lambda host: host in {HOSTS[each] for each in self.unfed},
+        )
+
+    def round(self, pod: str) -> float:
+        return self.agents[pod].round(self.around(pod))
 
     def run(self, seconds: float, *pods: str) -> None:
         """Rounds of these agents, half a second apart."""

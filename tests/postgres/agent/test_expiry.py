@@ -1,0 +1,124 @@
+"""The end of a lock that nobody renews, against a made-up API server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sos_constructs.postgres.agent.expiry import AGAIN, EARLY, INTERVAL, LATE, TOUCHES, Expiry
+from sos_constructs.postgres.agent.fast_store import Store
+from sos_constructs.postgres.agent.kube_api import KubeError
+
+import pytest
+
+from tests.postgres.fast.world import World
+
+TTL = 20
+
+
+class Scene:
+    """pg-0 holds the lock; the agents beside the others watch it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+        self.watching = {pod: Expiry(pod, self.world.clock) for pod in ("pg-1", "pg-2")}
+        self.tell()
+
+    def tell(self) -> None:
+        for expiry in self.watching.values():
+            expiry.saw(self.world.lock)
+
+    def run(self, seconds: float, *, deaf: bool = False) -> None:
+        """Rounds of both, a change of the lock being told by the watch, unless that is deaf."""
+        until = self.world.now + seconds
+        while self.world.now < until:
+            for pod, expiry in self.watching.items():
+                if expiry.is_near():
+                    expiry.round(Store(self.world.api, "pg"), self.world.around(pod))  # type: ignore[arg-type]  # a fake
+            if not deaf:
+                self.tell()
+            self.world.now += INTERVAL
+
+    @property
+    def touches(self) -> int:
+        return sum("sos-constructs/touched" in notes for _, notes in self.world.api.changes)
+
+    @property
+    def address(self) -> str | None:
+        status: dict[str, str] = json.loads(self.world.api.notes["pods/pg-0"]["status"])
+        return status.get("api_url")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_lock_that_has_ended_is_touched_by_one_of_them(scene: Scene):
+    scene.run(TTL + LATE)
+    assert scene.touches == 0
+    before = dict(scene.world.lock)
+    scene.run(2 * INTERVAL)
+    assert scene.touches == 1
+    assert {key: value for key, value in scene.world.lock.items() if key in before} == before, "nothing that Patroni reads"
+
+
+def test_a_lock_that_nobody_takes_is_touched_a_few_times(scene: Scene):
+    scene.run(TTL + 60)
+    assert scene.touches == TOUCHES
+    assert not any(expiry.is_near() for expiry in scene.watching.values())
+
+
+def test_a_lock_that_was_taken_is_left_alone(scene: Scene):
+    scene.run(TTL + LATE + 2 * INTERVAL)
+    scene.world.renew("pg-1")
+    scene.run(AGAIN * TOUCHES)
+    assert scene.touches == 1
+
+
+def test_a_renewal_that_the_watch_missed_stops_it(scene: Scene):
+    scene.run(TTL - EARLY, deaf=True)
+    scene.world.renew()
+    scene.run(EARLY + LATE + AGAIN * TOUCHES, deaf=True)
+    assert scene.touches == 0
+
+
+def test_an_api_server_that_was_away_gives_the_leader_time_to_renew(scene: Scene):
+    scene.run(TTL - EARLY)
+    scene.world.api.away = True
+    for _ in range(18):
+        scene.world.now += INTERVAL
+        for pod, expiry in scene.watching.items():
+            with pytest.raises(KubeError):
+                expiry.round(Store(scene.world.api, "pg"), scene.world.around(pod))  # type: ignore[arg-type]  # a fake
+    scene.world.api.away = False
+    scene.run(2)
+    assert scene.touches == 0
+    scene.world.renew()
+    scene.run(10)
+    assert scene.touches == 0
+
+
+def test_a_silent_leaders_address_is_taken_out_before_the_end(scene: Scene):
+    scene.world.silent = True
+    scene.run(TTL - EARLY - INTERVAL)
+    assert scene.address
+    scene.run(2)
+    assert scene.address is None
+
+
+def test_the_address_of_a_leader_that_answers_stays(scene: Scene):
+    scene.run(TTL + 10)
+    assert scene.address
+
+
+@pytest.mark.parametrize(
+    "notes", [{}, {"leader": "pg-1", "renewTime": "r", "ttl": "20"}, {"leader": "pg-0", "renewTime": "r"}, {"leader": "pg-0", "renewTime": "r", "ttl": "-1"}]
+)
+def test_nothing_is_near_without_a_lock_of_somebody_else_that_ends(tmp_path: Path, notes: dict[str, str]):
+    world = World(tmp_path)
+    expiry = Expiry("pg-1", world.clock)
+    expiry.saw(notes)
+    for _ in range(100):
+        assert not expiry.is_near()
+        world.now += INTERVAL
