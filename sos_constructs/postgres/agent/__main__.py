@@ -87,7 +87,7 @@ def run(member: Member, port: int) -> None:
     """Reconcile until told to stop. A failing step is logged, counted and tried again with growing pauses; the others go on."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(0)
+        os._exit(0)  # an orderly end aborts when one of the threads is just writing a line; files are written whole at any moment
 
     signal.signal(signal.SIGTERM, stop)
     fence.prepare(member.runtime_dir)  # a pod of an older template was rendered without
@@ -95,7 +95,7 @@ def run(member: Member, port: int) -> None:
     metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
     expiry = Expiry(member.pod.name)
-    for watching in (watch_cluster, partial(watch_lock, expiry), watch_labels):
+    for watching in (partial(watch_cluster, expiry), partial(watch_lock, expiry), watch_labels):
         threading.Thread(target=watching, args=(member, metrics, actions), daemon=True).start()
     for watching_alone in (watch_fence, partial(watch_expiry, expiry)):
         threading.Thread(target=watching_alone, args=(member, metrics), daemon=True).start()
@@ -112,6 +112,8 @@ def run(member: Member, port: int) -> None:
     watch = Runner("watch", lambda _member, _status: None)
     log("info", "agent", "started", code=own_code[:12])
     while True:
+        while expiry.is_in_flux():  # some of the steps ask Patroni for the cluster
+            time.sleep(EXPIRY_INTERVAL)
         try:
             situation = observe(member)
         except Exception as error:  # noqa: BLE001  # see words()
@@ -141,12 +143,14 @@ def keep(step: str, metrics: Metrics, look: Callable[[], None], pause: float = G
             time.sleep(pause)
 
 
-def watch_cluster(member: Member, metrics: Metrics, actions: Actions) -> None:
+def watch_cluster(expiry: Expiry, member: Member, metrics: Metrics, actions: Actions) -> None:
     """The guard's rounds."""
     watches: Watches | None = None
 
     def look() -> None:
         nonlocal watches
+        if expiry.is_in_flux():
+            return
         declared = member.declared()
         watches = watches or Watches(member, declared, actions)
         watches.round(connect(member), member.patroni(declared).cluster())
@@ -195,7 +199,8 @@ def watch_expiry(expiry: Expiry, member: Member, metrics: Metrics) -> None:
     def look() -> None:
         if expiry.is_near():
             declared = member.declared()
-            expiry.round(fast_watch.store_of(member, declared, TOKEN_DIR, os.environ), fast_watch.surroundings(member, declared))
+            store = fast_watch.store_of(member, declared, TOKEN_DIR, os.environ)
+            expiry.round(store, fast_watch.surroundings(member, declared, store))
 
     keep("expiry", metrics, look, pause=EXPIRY_INTERVAL)
 

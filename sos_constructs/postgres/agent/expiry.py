@@ -4,6 +4,10 @@ Patroni looks at the lock once a round, and a standby's rounds are counted from 
 notices after 21 s. Before it stands for election it asks every member for its state, and waits two seconds for the dead one. So shortly
 before the end the REST address of a silent leader is taken out of its own entry, and at the end the lock's object is touched, which wakes
 every Patroni. Whether the lock has ended, and who may have it, Patroni alone decides: a touch too early or too many changes nothing.
+
+While the lock changes hands this agent must not ask Patroni for the cluster. A Patroni that lost the race for the lock reads its view anew, and
+wakes *one* of the threads that wait for it (``dcs/kubernetes.py``, ``ObjectCache._build_cache``: ``notify``). Seen on a cluster: it was the thread of
+our request, and Patroni's own loop slept on until its retry_timeout of 5 s, as the only standby that could have confirmed a commit.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from dataclasses import dataclass, field
 
 from .fast import Surroundings
 from .fast_evidence import ANSWER, Renewals
-from .fast_store import Store
+from .fast_store import RELEASED, Store
 from .kube_api import Conflict
 from .log import log
 
@@ -33,6 +37,8 @@ FORGET_BEFORE = 1.5
 """Seconds before the end until which a silent leader's address is taken out; the look itself takes one."""
 INTERVAL = 0.25
 """Seconds between two looks at the clock."""
+FLUX = 3.0
+"""Seconds after a change of hands in which Patroni may still read its view anew."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Expiry:
     clock: Callable[[], float] = time.monotonic
     _seen: Seen = field(default_factory=Seen)
     _forgotten: str = ""
+    _changed: float = float("-inf")
     _renewals: Renewals = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +68,8 @@ class Expiry:
     def saw(self, notes: dict[str, str]) -> None:
         """Take note of the lock as the watch brings it."""
         leader, renewed, ttl = (notes.get(key) or "" for key in ("leader", "renewTime", "ttl"))
+        if leader != self._seen.leader or ttl == RELEASED:
+            self._changed = self.clock()
         if (leader, renewed) != (self._seen.leader, self._seen.renewed):
             self._seen = Seen(leader, renewed, float(ttl) if ttl.isdigit() else 0.0, self.clock())
 
@@ -69,13 +78,18 @@ class Expiry:
         left = self._left(self._seen)
         return self._seen.leader not in ("", self.pod) and self._seen.ttl > 0 and -LATE - AGAIN * TOUCHES < left < EARLY
 
+    def is_in_flux(self) -> bool:
+        """Whether the lock may be changing hands; never true for long."""
+        return self.is_near() or self.clock() - self._changed < FLUX
+
     def round(self, store: Store, around: Surroundings) -> None:
         """One look at a lock whose end is near."""
         seen, lock = self._seen, store.lock()
         watched = self._renewals.age(lock)
         if (lock.holder, lock.renewed, lock.released) != (seen.leader, seen.renewed, False):
             return
-        if self._left(seen) > FORGET_BEFORE and self._forgotten != seen.renewed and _silent(seen.leader, around):
+        host = around.host(seen.leader) if self._left(seen) > FORGET_BEFORE and self._forgotten != seen.renewed else ""
+        if host and around.silent(host, ANSWER):
             self._forgotten = seen.renewed
             store.forget_address(seen.leader)
         if lock.touches < TOUCHES and watched >= WATCHED and self._left(seen) < -LATE - AGAIN * lock.touches:
@@ -87,8 +101,3 @@ class Expiry:
 
     def _left(self, seen: Seen) -> float:
         return seen.since + seen.ttl - self.clock()
-
-
-def _silent(name: str, around: Surroundings) -> bool:
-    host = around.host(name)
-    return bool(host) and around.silent(host, ANSWER)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from . import fast_cut
 from .fast_cut import About, Cut
@@ -37,22 +36,15 @@ FRESH, GLANCE = 1.0, 0.6
 class Surroundings:
     """How a round asks about its own server, its Patroni and the leader."""
 
+    own_host: str
     psql: Psql
-    cluster: Callable[[], dict[str, Any]]
-    """Patroni's own view, from this pod's REST API."""
+    paused: Callable[[], bool]
+    host: Callable[[str], str]
+    """A member's address; an empty string where there is none."""
     silent: Callable[[str, float], bool]
     """Whether neither Patroni nor PostgreSQL answers at this host within so many seconds."""
     unfed: Callable[[str], bool]
     """Whether the Patroni at this host says that its server is a running standby without a stream."""
-
-    def member(self, name: str) -> dict[str, Any]:
-        return next((each for each in self.cluster().get("members", []) if each["name"] == name), {})
-
-    def host(self, name: str) -> str:
-        return str(self.member(name).get("host", ""))
-
-    def paused(self) -> bool:
-        return bool(self.cluster().get("pause"))
 
 
 @dataclass
@@ -106,7 +98,7 @@ class Agent:
         Asked once per renewal, because flags about it are worthless after the next.
         """
         self._asked_about = lock.renewed
-        if not around.unfed(around.host(self.pod)):
+        if not around.unfed(around.own_host):
             return False
         voters, host = self.store.voters(), around.host(lock.holder)
         if voters.leader != lock.holder or self.pod not in voters.names or len(voters.names) == 1 or around.paused() or not host:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from .kube_api import Kube
+from .kube_api import Kube, KubeError
 
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
@@ -89,6 +90,16 @@ class Store:
     def touch(self, lock: Lock) -> None:
         """Change nothing that Patroni reads, so that every Patroni looks at the lock now."""
         self._change_lock(lock, {TOUCHED: f"{lock.touches + 1} {lock.renewed}"})
+
+    def address(self, pod: str) -> str:
+        """Where the member said that its server is; an empty string where it has said nothing, or is gone."""
+        try:
+            notes = self.kube.metadata(f"pods/{pod}").get("annotations") or {}
+        except KubeError as error:
+            if "HTTP 404" in str(error):
+                return ""
+            raise
+        return urlsplit(json.loads(notes.get("status") or "{}").get("conn_url", "")).hostname or ""
 
     def forget_address(self, pod: str) -> None:
         """Take the address of a dead member's REST API out of its own entry: the others would wait two seconds for its answer.

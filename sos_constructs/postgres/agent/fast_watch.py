@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .fast import STEPS, WATCHING, Agent, Surroundings
 from .fast_cut import UNKNOWN, About, Cut, NotCut
@@ -42,7 +42,7 @@ def watch_leader(member: Member, metrics: Metrics, token_dir: Path) -> None:
                 agent = new_agent(member, declared, metrics, token_dir, os.environ)
             if agent is not None:
                 metrics.cut_off(agent.cut.about() is not None)  # also while a round fails
-                around = surroundings(member, declared)
+                around = surroundings(member, declared, agent.store)
                 if detect is None:
                     agent.stop(around)
                     agent = None
@@ -113,7 +113,7 @@ def new_agent(member: Member, declared: Declared, metrics: Metrics, token_dir: P
     )
 
 
-def surroundings(member: Member, declared: Declared) -> Surroundings:
+def surroundings(member: Member, declared: Declared, store: Store) -> Surroundings:
     """The server, Patroni, the leader and the other standbys as a round meets them."""
     api = rest_api(declared.patroni)
     postgres = int(declared.patroni["postgresql"]["listen"].rpartition(":")[2])
@@ -128,7 +128,11 @@ def surroundings(member: Member, declared: Declared) -> Surroundings:
             return False
         return status.role == "replica" and status.running and not status.streaming
 
-    def cluster() -> dict[str, Any]:
-        return member.patroni(declared).cluster()
-
-    return Surroundings(psql=member.psql(declared), cluster=cluster, silent=is_silent, unfed=unfed)
+    return Surroundings(
+        own_host=member.pod.ip,
+        psql=member.psql(declared),
+        paused=lambda: member.patroni(declared).health().paused,
+        host=store.address,
+        silent=is_silent,
+        unfed=unfed,
+    )

@@ -23,6 +23,8 @@ class Status:
     """A standby that receives the primary's log."""
     pending: tuple[str, ...] = ()
     """Settings that wait for a restart of PostgreSQL."""
+    paused: bool = False
+    """An operator has told Patroni to leave the cluster alone."""
 
 
 class PatroniError(Exception):
@@ -54,10 +56,14 @@ class Patroni:
             running=answer.get("state") == "running",
             streaming=answer.get("replication_state") == "streaming",
             pending=tuple(sorted(answer.get("pending_restart_reason") or {})),
+            paused=bool(answer.get("pause")),
         )
 
     def cluster(self) -> dict[str, Any]:
-        """The members with role and state, and whether Patroni is paused, as this member last heard; costs no query."""
+        """The members with role and state, and whether Patroni is paused, as this member last heard; costs no query.
+
+        Not while the lock changes hands: see the module expiry.
+        """
         return self._call("GET", "/cluster")
 
     def members(self) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sos_constructs.postgres.agent.expiry import AGAIN, EARLY, INTERVAL, LATE, TOUCHES, Expiry
+from sos_constructs.postgres.agent.expiry import AGAIN, EARLY, FLUX, INTERVAL, LATE, TOUCHES, Expiry
 from sos_constructs.postgres.agent.fast_store import Store
 from sos_constructs.postgres.agent.kube_api import KubeError
 
@@ -122,3 +122,26 @@ def test_nothing_is_near_without_a_lock_of_somebody_else_that_ends(tmp_path: Pat
     for _ in range(100):
         assert not expiry.is_near()
         world.now += INTERVAL
+
+
+def test_patroni_is_left_alone_while_the_lock_changes_hands(scene: Scene):
+    expiry = scene.watching["pg-1"]
+
+    def held(holder: str, ttl: str = "20") -> bool:
+        scene.world.renew(holder)
+        expiry.saw(scene.world.lock | {"ttl": ttl})
+        return not expiry.is_in_flux()
+
+    assert not held("pg-0"), "just taken, as far as it knows"
+    scene.world.now += FLUX
+    assert held("pg-0")
+    assert not held("pg-0", ttl="-1"), "released"
+    scene.world.now += FLUX
+    assert held("pg-0")
+    assert not held("pg-2")
+    scene.world.now += FLUX
+    assert held("pg-2")
+    scene.world.now += TTL
+    assert expiry.is_in_flux(), "ended"
+    scene.world.now += 60
+    assert not expiry.is_in_flux(), "nobody takes it: an outage, in which the other steps go on"

@@ -108,3 +108,10 @@ def test_another_pod_that_is_labelled_primary_is_looked_at_at_once(api: Api, kub
     assert len(looks) == 1
     assert "/pods?watch=1" in api.asked[0]
     assert api.asked[0].endswith("labelSelector=app%3Dpg%2Crole%3Dprimary")
+
+
+def test_whoever_wants_to_know_hears_of_every_change_of_the_lock(api: Api, kube: Kube):
+    heard: list[dict[str, str]] = []
+    api.leader("pg-1", "pg-1", None)
+    LockWatch("pg-0", "pg-leader", lambda _: None, heard.append).round(kube)
+    assert heard == [{"leader": "pg-1"}, {"leader": "pg-1"}, {}]

@@ -240,7 +240,7 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-ALL = dict.fromkeys(("watch", "databases", "guard", "member", "store", "restarts", "pooler", "volume", "fence"), True)
+ALL = dict.fromkeys(("watch", "databases", "guard", "member", "store", "restarts", "pooler", "volume", "fence", "expiry"), True)
 ALL |= dict.fromkeys(("rolling", "lock", "labels"), False)
 """Every step succeeds but those that ask the API server, which is not there."""
 

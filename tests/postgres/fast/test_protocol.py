@@ -194,7 +194,7 @@ def test_a_new_pod_whose_flag_still_counts_keeps_its_word(dead: World):
 
 def test_a_dead_leaders_address_is_forgotten_and_nothing_else_of_it(dead: World):
     dead.run(9, *BOTH)
-    assert json.loads(dead.api.notes["pods/pg-0"]["status"]) == {"role": "replica"}
+    assert json.loads(dead.api.notes["pods/pg-0"]["status"]) == {"conn_url": f"postgres://{HOSTS['pg-0']}:5432/postgres"}
     assert "api_url" in json.loads(dead.api.notes["pods/pg-1"]["status"])
 
 
@@ -244,3 +244,9 @@ def test_a_leader_that_renews_is_left_alone(lonely: World, what: str):
         lonely.renew()
         lonely.run(3, "pg-1")
     assert lonely.counted == []
+
+
+def test_a_leader_whose_pod_is_gone_has_no_address_and_leaves_it_to_patroni(dead: World):
+    dead.api.gone.add("pods/pg-0")
+    dead.run(20, *BOTH)
+    assert dead.counted == []

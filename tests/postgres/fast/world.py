@@ -28,11 +28,14 @@ class FakeApi:
     versions: dict[str, int] = field(factory=dict)
     changes: list[tuple[str, dict[str, str | None]]] = field(factory=list)
     away: bool = False
+    gone: set[str] = field(factory=set)
     before_change: Any = None
 
     def metadata(self, path: str) -> dict[str, Any]:
         if self.away:
             raise KubeError("GET: TimeoutError")
+        if path in self.gone:
+            raise KubeError(f"GET {path}: HTTP 404")
         return {"annotations": dict(self.notes[path]), "resourceVersion": str(self.versions.get(path, 0))}
 
     def annotate(self, path: str, version: str, annotations: Mapping[str, str | None]) -> None:
@@ -101,7 +104,9 @@ class World:
         self.api.set("configmaps/pg-leader", leader="pg-0", ttl="20")
         self.api.set("configmaps/pg-sync", leader="pg-0", sync_standby="pg-1,pg-2", quorum="1")
         for pod in PODS:
-            self.api.set(f"pods/{pod}", status=json.dumps({"api_url": f"http://{HOSTS[pod]}:8008/patroni", "role": "replica"}))
+            self.api.set(
+                f"pods/{pod}", status=json.dumps({"api_url": f"http://{HOSTS[pod]}:8008/patroni", "conn_url": f"postgres://{HOSTS[pod]}:5432/postgres"})
+            )
             self.start(pod)
         self.renew()
 
@@ -144,10 +149,11 @@ class World:
         return self.agents[pod].cut.about() is not None
 
     def around(self, pod: str) -> Surroundings:
-        cluster = {"members": [{"name": each, "host": host} for each, host in HOSTS.items()], "pause": self.pause}
         return Surroundings(
+            own_host=HOSTS[pod],
             psql=self.servers[pod],  # type: ignore[arg-type]  # a fake
-            cluster=lambda: cluster,
+            paused=lambda: self.pause,
+            host=self.agents[pod].store.address,
             silent=lambda _host, _within: self.silent,
             unfed=lambda host: host in {HOSTS[each] for each in self.unfed},
         )
