@@ -16,6 +16,7 @@ from types import FrameType
 
 from . import fast_watch, fence
 from .actions import Actions
+from .alarm import Alarm
 from .certificates import Renewal
 from .expiry import INTERVAL as EXPIRY_INTERVAL
 from .expiry import Expiry
@@ -183,12 +184,15 @@ def watch_labels(member: Member, metrics: Metrics, actions: Actions) -> None:
 
 
 def watch_fence(member: Member, metrics: Metrics) -> None:
-    """Whether clients may come in."""
-    wall = fence.Fence(member.runtime_dir)
+    """Whether clients may come in, and whether the server is there at all."""
+    wall, alarm = fence.Fence(member.runtime_dir), Alarm()
 
     def look() -> None:
         declared = member.declared()
-        wall.round(member.patroni(declared).health(), member.psql(declared), partial(lock_is_ours, member, declared))
+        patroni = member.patroni(declared)
+        status = patroni.health()
+        alarm.look(status, patroni)
+        wall.round(status, member.psql(declared), partial(lock_is_ours, member, declared))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)
 

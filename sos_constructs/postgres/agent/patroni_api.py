@@ -23,6 +23,8 @@ class Status:
     """A standby that receives the primary's log."""
     pending: tuple[str, ...] = ()
     """Settings that wait for a restart of PostgreSQL."""
+    lost: bool = False
+    """Patroni believes that PostgreSQL runs, and PostgreSQL does not answer."""
     paused: bool = False
     """An operator has told Patroni to leave the cluster alone."""
 
@@ -56,6 +58,7 @@ class Patroni:
             running=answer.get("state") == "running",
             streaming=answer.get("replication_state") == "streaming",
             pending=tuple(sorted(answer.get("pending_restart_reason") or {})),
+            lost=answer.get("state") == "unknown",
             paused=bool(answer.get("pause")),
         )
 
@@ -87,6 +90,10 @@ class Patroni:
     def patch_dynamic_config(self, change: dict[str, Any]) -> None:
         """Merge the change into the store; other keys stay."""
         self._call("PATCH", "/config", change)
+
+    def wake(self) -> None:
+        """Begin the next round now: what Patroni does after every patch of the store, also after this one, which removes what is not there."""
+        self._call("PATCH", "/config", {"sos_constructs_nothing": None})
 
     def reload(self) -> None:
         """Read the local file again and reload PostgreSQL."""
