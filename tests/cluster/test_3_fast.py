@@ -16,7 +16,6 @@ from tests.cluster.breakable import Breakable
 from tests.cluster.faults import Fault, assert_kept, drill, wait_rollout
 from tests.cluster.installation import Installation
 
-
 UNHEARD = attrs.evolve(faults.LONELY, client_beside=False)
 """With its client on a standby's side: only there writes go on."""
 
