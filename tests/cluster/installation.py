@@ -71,8 +71,16 @@ class Installation:
         assert len(leaders) == 1, f"leaders: {leaders}"
         return str(leaders[0])
 
+    def holder(self) -> str:
+        """Who has the lock, as the API server knows."""
+        lock = kube.get("configmap", f"{self.name}-patroni-leader", "-n", self.namespace)["metadata"].get("annotations", {})
+        return str(lock.get("leader", ""))
+
     def unhealthy(self) -> str:
-        """What is not as it should be, or an empty string: every pod ready, one leader, everybody else streams on its timeline, and counts."""
+        """What is not as it should be, or an empty string: every pod ready, one leader, everybody else streams on its timeline, and counts.
+
+        The API server says who leads: a primary that was away for a moment answers from a view in which nothing has happened.
+        """
         pods = self.pods()
         if (found := sum(ready(pod) for pod in pods)) != self.instances:
             return f"{found} of {self.instances} pods are ready"
@@ -81,6 +89,8 @@ class Installation:
         leaders = [member for member in members if member["role"] == "leader" and member["state"] == "running"]
         if len(members) != self.instances or len(leaders) != 1:
             return f"members: {states}"
+        if (holder := self.holder()) != leaders[0]["name"]:
+            return f"{leaders[0]['name']} believes that it leads, and {holder} has the lock"
         others = [member for member in members if member is not leaders[0]]
         if any(member["state"] != "streaming" or member["timeline"] != leaders[0]["timeline"] for member in others):
             return f"not everybody streams: {states}"

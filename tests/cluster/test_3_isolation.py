@@ -62,18 +62,12 @@ def alone_then_away(installation: Installation, tool: Breakable, name: str) -> O
     try:
         time.sleep(ALONE_SECONDS)
         tool.do("part", node, "api")
-        kube.poll("another leads", lambda: leader(installation) != primary, 120)
+        kube.poll("another leads", lambda: installation.holder() != primary, 120)
     finally:
         mend()
     installation.wait_healthy(600)
     ledger.wait_writing()
     return ledger.stop()
-
-
-def leader(installation: Installation) -> str:
-    """Who has the lock, as the API server knows."""
-    holder: str = kube.get("configmap", "postgres-patroni-leader", "-n", installation.namespace)["metadata"]["annotations"]["leader"]
-    return holder
 
 
 def test_in_asynchronous_mode_the_checker_finds_what_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str]):

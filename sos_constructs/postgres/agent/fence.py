@@ -26,6 +26,10 @@ INTERVAL = 0.5
 LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
 """Patroni's words. Whoever is neither, such as a member that is being copied, says nothing."""
 
+# A former primary with writes that its successor does not have gets a stream again and again, for some hundredths of a second, of the time when both
+# were one: until Patroni rewinds it. It knows better by then: the successor's timeline is the first thing that it was given.
+ON_NEWEST_TIMELINE = """SELECT coalesce(max(('x' || pg_catalog.left(name, 8))::bit(32)::int), 0) <= (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver)
+FROM pg_catalog.pg_ls_waldir() WHERE name ~ '^[0-9A-F]{8}[.]history$'"""
 END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS NOT NULL"
 
 
@@ -55,7 +59,7 @@ class Fence:
     def round(self, status: Status, psql: Psql, lock_is_ours: Callable[[], bool]) -> None:
         """Close or open, as the member stands now."""
         leads = status.role in LEADS
-        if status.streaming or (leads and status.running):
+        if (status.streaming and self._follows(psql)) or (leads and status.running):
             self._led, self._down = leads, False
             self._set(OPEN, psql, running=status.running)
         elif not leads and status.role not in FOLLOWS:
@@ -72,6 +76,10 @@ class Fence:
     def closed(self) -> bool:
         """Whether clients are turned away."""
         return (self.folder / FILE).read_text() == CLOSED
+
+    def _follows(self, psql: Psql) -> bool:
+        """Whether a stream is that of the present primary; asked of a former one only."""
+        return not (self._led or self.closed) or psql.query(ON_NEWEST_TIMELINE) == [["t"]]
 
     def _set(self, content: str, psql: Psql, *, running: bool) -> None:
         self._write(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sos_constructs.postgres.agent.fence import END, Fence, prepare
+from sos_constructs.postgres.agent.fence import END, ON_NEWEST_TIMELINE, Fence, prepare
 from sos_constructs.postgres.agent.patroni_api import Status
 from sos_constructs.postgres.agent.psql import Psql, SqlError
 
@@ -23,8 +23,12 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.psql, self.lock_is_ours = folder, FakePsql(folder), True
+        self.on_newest_timeline(answer="t")
         prepare(folder)
         self.begin()
+
+    def on_newest_timeline(self, answer: str) -> None:
+        self.psql.answer("received_tli", (answer,))
 
     def begin(self) -> None:
         """As a new process of the agent."""
@@ -55,6 +59,23 @@ def test_a_former_primary_is_closed_until_it_streams(server: Server, capsys: pyt
     assert server.psql.asked()[-1] == RELOAD
     assert not server.see(ALONE, ALONE, ALONE), "it is a standby like any other now"
     assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == ["warning", "info"]
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_a_stream_of_the_time_before_does_not_open_it(server: Server, new_process: bool):
+    server.see(PRIMARY)
+    server.lock_is_ours = False
+    server.on_newest_timeline(answer="f")
+    assert server.see(STREAMING), "it was open until then"
+    assert server.see(ALONE, STREAMING, ALONE, STREAMING)
+    if new_process:
+        server.begin()
+        assert server.see(STREAMING)
+    server.on_newest_timeline(answer="t")
+    assert not server.see(STREAMING)
+    before = server.psql.asked().count(ON_NEWEST_TIMELINE)
+    assert not server.see(STREAMING, ALONE, STREAMING)
+    assert server.psql.asked().count(ON_NEWEST_TIMELINE) == before, "of a former primary only"
 
 
 def test_clients_that_got_in_are_disconnected_in_every_round(server: Server):
