@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from sos_constructs.postgres.agent.expiry import AGAIN, EARLY, FLUX, INTERVAL, LATE, TOUCHES, Expiry
-from sos_constructs.postgres.agent.fast_store import Store
 from sos_constructs.postgres.agent.kube_api import KubeError
 
 import pytest
@@ -34,7 +33,7 @@ class Scene:
         while self.world.now < until:
             for pod, expiry in self.watching.items():
                 if expiry.is_near():
-                    expiry.round(Store(self.world.api, "pg"), self.world.around(pod))  # type: ignore[arg-type]  # a fake
+                    expiry.round(self.world.agents[pod].store, self.world.around(pod))
             if not deaf:
                 self.tell()
             self.world.now += INTERVAL
@@ -90,7 +89,7 @@ def test_an_api_server_that_was_away_gives_the_leader_time_to_renew(scene: Scene
         scene.world.now += INTERVAL
         for pod, expiry in scene.watching.items():
             with pytest.raises(KubeError):
-                expiry.round(Store(scene.world.api, "pg"), scene.world.around(pod))  # type: ignore[arg-type]  # a fake
+                expiry.round(scene.world.agents[pod].store, scene.world.around(pod))
     scene.world.api.away = False
     scene.run(2)
     assert scene.touches == 0
