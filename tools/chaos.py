@@ -29,6 +29,7 @@ import attrs  # noqa: E402
 from tests.chaos import evidence, faults, report, rounds  # noqa: E402  # the repository is no installed package
 from tests.chaos.access import Addresses, environment  # noqa: E402
 from tests.chaos.history import Write  # noqa: E402
+from tests.chaos.onlooker import Onlooker  # noqa: E402
 from tests.cluster import breakable, chart, deploy, kube  # noqa: E402
 from tests.cluster import faults as drills  # noqa: E402
 from tests.cluster.breakable import Breakable  # noqa: E402
@@ -75,9 +76,11 @@ def main() -> int:
         budget=arguments.budget,
         tolerated=tuple(arguments.tolerate.split(",")) if arguments.tolerate else (),
     )
+    onlooker = Onlooker(installation.namespace)
     try:
-        later = run(stage, arguments, kinds, code, file)
+        later = run(stage, arguments, kinds, code, file, onlooker)
     finally:
+        onlooker.close()
         stage.addresses.close()
     records = report.load(file, code)
     text = f"{report.table(records)}\n\n{note(records)}"
@@ -99,7 +102,7 @@ def fresh(tool: Breakable, manifests: list[dict[str, Any]]) -> None:
     kube.apply(manifests)
 
 
-def run(stage: rounds.Stage, arguments: argparse.Namespace, kinds: tuple[faults.Fault, ...], code: str, file: Path) -> list[str]:
+def run(stage: rounds.Stage, arguments: argparse.Namespace, kinds: tuple[faults.Fault, ...], code: str, file: Path, onlooker: Onlooker) -> list[str]:
     """Every seed that has no record yet; then all of their rows once more, since a later round may lose what an earlier one found in place."""
     done = {record["seed"] for record in report.load(file, code)}
     print(f"code {code}, seeds {arguments.seed} to {arguments.seed + arguments.rounds - 1}, {len(done)} played before; records: {file}", flush=True)
@@ -123,7 +126,7 @@ def run(stage: rounds.Stage, arguments: argparse.Namespace, kinds: tuple[faults.
         report.append(file, record)
         print(report.line(record), flush=True)
         if record["failures"]:
-            evidence.collect(file.parent / f"{code}-{seed}", stage.installation, record, history)
+            evidence.collect(file.parent / f"{code}-{seed}", stage.installation, record, history, onlooker)
             if arguments.stop:
                 break
     if arguments.control or not promised:

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.history import History
+from tests.chaos.onlooker import Onlooker
 from tests.cluster import kube
 from tests.cluster.installation import Installation
 
 
-def collect(folder: Path, installation: Installation, record: dict[str, Any], history: History) -> None:
+def collect(folder: Path, installation: Installation, record: dict[str, Any], history: History, onlooker: Onlooker) -> None:
     """Files in a folder; what does not answer says so in its file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
     (folder / "history.json").write_text(json.dumps(history.as_json()), encoding="utf-8")
+    (folder / "seen.txt").write_text(onlooker.since(record["began"]), encoding="utf-8")
     space = ("-n", installation.namespace)
     since = f"--since={int(time.time() - record['began']) + 10}s"
     wanted = {

@@ -98,6 +98,15 @@ def freeze_api(scene: Scene) -> None:
     frozen.wait(timeout=120)
 
 
+def slow_api(scene: Scene) -> None:
+    """It answers, and takes its time: up to a few seconds for what it does in milliseconds, longer than some clients wait."""
+    scene.target = "API server"
+    until = scene.workload.now() + scene.seconds(20, 45)
+    while scene.workload.now() < until:
+        scene.tool.do("api-freeze", str(scene.seconds(0.2, 3)))
+        scene.hold(scene.seconds(0.02, 0.3))
+
+
 def busy(scene: Scene) -> None:
     """No processor and no disk has time for anybody: what looks dead is only late."""
     scene.target = "every node"
@@ -175,6 +184,7 @@ ALL = (
     Fault("primary's node frozen", lambda scene: freeze(scene, "node", "primary")),
     Fault("standby's pod frozen", lambda scene: freeze(scene, "pod", "standby")),
     Fault("API server frozen", freeze_api),
+    Fault("API server slow", slow_api),
     Fault("processors and disk busy", busy),
     Fault("rolling restart", rollout),
     Fault("switchover", switchover),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import time
 from random import Random
@@ -77,7 +78,8 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 def scene(seed: int, tool: Tool) -> Scene:
     terms = iter([1, *[1] * 5, *[2] * 1000])
-    workload: Any = SimpleNamespace(now=lambda: 0.0, term=lambda: next(terms))
+    clock = itertools.count()
+    workload: Any = SimpleNamespace(now=lambda: float(next(clock)), term=lambda: next(terms))
     return Scene(installation=cast("Any", Installation()), tool=cast("Any", tool), workload=workload, random=Random(seed), primary="postgres-1")
 
 

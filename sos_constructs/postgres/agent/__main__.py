@@ -25,7 +25,7 @@ from .files import Declared, DeclaredError
 from .guard import NotStreaming
 from .kube_api import Kube, KubeError, in_cluster_url
 from .lock_watch import LockWatch, watch_rivals
-from .log import log
+from .log import log, say_as_first_process
 from .metrics import Metrics, serve
 from .patroni_api import PatroniError, Status
 from .pooler_role import PoolerRole
@@ -57,6 +57,7 @@ STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_
 def main(arguments: list[str]) -> int:
     """Run one verb; returns the exit code."""
     if arguments[:1] == ["leave"] and len(arguments) == 2:
+        say_as_first_process()
         leave(Kube(in_cluster_url(os.environ), (TOKEN_DIR / "namespace").read_text(), TOKEN_DIR), Path(arguments[1]))
         return 0
     member = Member(

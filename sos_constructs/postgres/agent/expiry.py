@@ -2,8 +2,9 @@
 
 Patroni looks at the lock once a round, and a standby's rounds are counted from the last renewal: with a ttl of 20 s and rounds of 3.5 s it
 notices after 21 s. Before it stands for election it asks every member for its state, and waits two seconds for the dead one. So shortly
-before the end the REST address of a silent leader is taken out of its own entry, and at the end the lock's object is touched, which wakes
-every Patroni. Whether the lock has ended, and who may have it, Patroni alone decides: a touch too early or too many changes nothing.
+before the end a silent leader's REST address is taken out of its own entry, and the role from its labels (``Store.strike_off`` says what for); at
+the end the lock's object is touched, which wakes every Patroni. Whether the lock has ended, and who may have it, Patroni alone decides: a touch too
+early or too many changes nothing.
 
 While the lock changes hands this agent must not ask Patroni for the cluster. A Patroni that lost the race for the lock reads its view anew, and
 wakes *one* of the threads that wait for it (``dcs/kubernetes.py``, ``ObjectCache._build_cache``: ``notify``). Seen on a cluster: it was the thread of
@@ -33,8 +34,8 @@ AGAIN = 1.5
 """Seconds until it is touched again, if nobody has taken it."""
 TOUCHES = 3
 """Then Patroni has a reason not to take it."""
-FORGET_BEFORE = 1.5
-"""Seconds before the end until which a silent leader's address is taken out; the look itself takes one."""
+STRIKE_OFF_BEFORE = 1.5
+"""Seconds before the end until which a silent leader is struck off; the look itself takes one."""
 INTERVAL = 0.25
 """Seconds between two looks at the clock."""
 FLUX = 3.0
@@ -53,12 +54,12 @@ class Seen:
 
 @dataclass
 class Expiry:
-    """What is known of the present renewal, and whether the leader's address was taken out for it."""
+    """What is known of the present renewal, and whether the leader was struck off for it."""
 
     pod: str
     clock: Callable[[], float] = time.monotonic
     _seen: Seen = field(default_factory=Seen)
-    _forgotten: str = ""
+    _struck_off: str = ""
     _changed: float = float("-inf")
     _renewals: Renewals = field(init=False)
 
@@ -88,10 +89,10 @@ class Expiry:
         watched = self._renewals.age(lock)
         if (lock.holder, lock.renewed, lock.released) != (seen.leader, seen.renewed, False):
             return
-        host = around.host(seen.leader) if self._left(seen) > FORGET_BEFORE and self._forgotten != seen.renewed else ""
+        host = around.host(seen.leader) if self._left(seen) > STRIKE_OFF_BEFORE and self._struck_off != seen.renewed else ""
         if host and around.silent(host, ANSWER):
-            self._forgotten = seen.renewed
-            store.forget_address(seen.leader)
+            self._struck_off = seen.renewed
+            store.strike_off(seen.leader)
         if lock.touches < TOUCHES and watched >= WATCHED and self._left(seen) < -LATE - AGAIN * lock.touches:
             try:
                 store.touch(lock)

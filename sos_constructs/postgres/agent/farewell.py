@@ -4,7 +4,7 @@ Five members become three, and the primary and another voter go in the same mome
 as acknowledged each commit: with four voters and one acknowledgement all four, and one of them does not come back. Nothing would be
 lost and nobody could become primary until the members are five again; seen on a cluster. So the primary's container waits, before its
 SIGTERM, until Patroni has taken the others that go out of the quorum, which it does in one of its next rounds. Where nobody else goes,
-nothing is waited for.
+nothing is waited for. Then it hands over: handover.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from .handover import hand_over
 from .kube_api import Kube, KubeError
 from .log import log
 
@@ -21,17 +23,33 @@ LONGEST = 30.0
 """Seconds after which it stops all the same: ten rounds of Patroni's loop at its default."""
 
 
-def leave(kube: Kube, patroni_file: Path, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return when this member may stop."""
+def leave(
+    kube: Kube,
+    patroni_file: Path,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    stop: Callable[[Kube, dict[str, Any], Path], None] = hand_over,
+) -> None:
+    """Return when this member may stop; the holder of the lock has its server stopped then."""
     config = json.loads(patroni_file.read_text())
-    own, scope, labels = config["name"], config["scope"], config["kubernetes"]["labels"]
+    try:
+        wait_for_voters(kube, config, clock, sleep)
+        if not holds_lock(kube, config["name"], config["scope"]) or is_paused(kube, config["scope"]):
+            return
+    except KubeError as error:
+        log("warning", "farewell", str(error))
+        return
+    stop(kube, config, patroni_file)
+
+
+def wait_for_voters(kube: Kube, config: dict[str, Any], clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    """Until those that go too have left the quorum, or for so long.
+
+    :raises KubeError: when the API server does not answer.
+    """
     until, told = clock() + LONGEST, False
     while clock() < until:
-        try:
-            waits_for = leaving_voters(kube, own, scope, labels)
-        except KubeError as error:
-            log("warning", "farewell", str(error))
-            return
+        waits_for = leaving_voters(kube, config["name"], config["scope"], config["kubernetes"]["labels"])
         if not waits_for:
             return
         if not told:
@@ -43,9 +61,19 @@ def leave(kube: Kube, patroni_file: Path, clock: Callable[[], float] = time.mono
 
 def leaving_voters(kube: Kube, own: str, scope: str, labels: dict[str, str]) -> list[str]:
     """Voters that are going or gone while others stay; empty where this member does not hold the lock."""
-    if kube.annotations(f"{scope}-leader").get("leader") != own:
+    if not holds_lock(kube, own, scope):
         return []
     listed = kube.annotations(f"{scope}-sync").get("sync_standby") or ""
     voters = {name for name in listed.split(",") if name}
     staying = {pod["name"] for pod in kube.pods(labels) if "deletionTimestamp" not in pod} - {own}
     return sorted(voters - staying) if staying else []
+
+
+def holds_lock(kube: Kube, own: str, scope: str) -> bool:
+    """Whether this member is the primary, as the store has it now."""
+    return kube.annotations(f"{scope}-leader").get("leader") == own
+
+
+def is_paused(kube: Kube, scope: str) -> bool:
+    """Whether somebody told Patroni to leave everything as it is; then it keeps the lock when it stops."""
+    return bool(json.loads(kube.annotations(f"{scope}-config").get("config") or "{}").get("pause"))

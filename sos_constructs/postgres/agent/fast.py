@@ -133,9 +133,9 @@ class Agent:
         self.store.flag(lock, self.pod)
         self._tell("flags", "its WAL receiver is gone and cannot come back", lock)
         try:
-            self.store.forget_address(lock.holder)
+            self.store.strike_off(lock.holder)
         except KubeError:
-            return  # it would only have saved two seconds
+            return  # it would only have saved seconds
 
     def _releases(self, lock: Lock) -> None:
         voters = self.store.voters()

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .kube_api import Kube, KubeError
+from .kube_api import Kube, NotFound
 
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
@@ -50,6 +50,7 @@ class Store:
 
     kube: Kube
     scope: str
+    role_label: str
 
     def lock(self) -> Lock:
         """The lock as it is now."""
@@ -95,21 +96,35 @@ class Store:
         """Where the member said that its server is; an empty string where it has said nothing, or is gone."""
         try:
             notes = self.kube.metadata(f"pods/{pod}").get("annotations") or {}
-        except KubeError as error:
-            if "HTTP 404" in str(error):
-                return ""
-            raise
+        except NotFound:
+            return ""
         return urlsplit(json.loads(notes.get("status") or "{}").get("conn_url", "")).hostname or ""
 
+    def vacate(self, lock: Lock) -> None:
+        """As the holder, whose server has ended: the lock is nobody's. So does Patroni when it stops."""
+        self._change_lock(lock, {"leader": None})
+
     def forget_address(self, pod: str) -> None:
-        """Take the address of a dead member's REST API out of its own entry: the others would wait two seconds for its answer.
+        """Take the address of a member's REST API out of its own entry: the others would wait two seconds for an answer that does not come.
 
         A living member writes its entry anew in its next round.
         """
+        self._edit_entry(pod, {})
+
+    def strike_off(self, pod: str) -> None:
+        """Forget a dead member's address, and take the role from its labels.
+
+        kube-proxy changes a Service at most once a second: if it takes the old primary out only when the new one has the lock, it brings the new
+        one a second later.
+        """
+        self._edit_entry(pod, {self.role_label: None})
+
+    def _edit_entry(self, pod: str, labels: dict[str, str | None]) -> None:
         metadata = self.kube.metadata(f"pods/{pod}")
         entry = json.loads((metadata.get("annotations") or {}).get("status") or "{}")
-        if entry.pop("api_url", None) is not None:
-            self.kube.annotate(f"pods/{pod}", metadata["resourceVersion"], {"status": json.dumps(entry, separators=(",", ":"))})
+        known = entry.pop("api_url", None) is not None
+        if known or labels.keys() & (metadata.get("labels") or {}).keys():
+            self.kube.annotate(f"pods/{pod}", metadata["resourceVersion"], {"status": json.dumps(entry, separators=(",", ":"))}, labels)
 
     def _change_lock(self, lock: Lock, annotations: dict[str, str | None]) -> None:
         self.kube.annotate(f"configmaps/{self.scope}-leader", lock.version, annotations)

@@ -14,7 +14,7 @@ from .fast_cut import UNKNOWN, About, Cut, NotCut
 from .fast_evidence import ANSWER, Renewals, silent
 from .fast_store import Store
 from .files import Declared, DeclaredError
-from .kube_api import Kube, KubeError, in_cluster_url
+from .kube_api import Kube, KubeError, NotFound, in_cluster_url
 from .log import log
 from .patroni_api import Patroni, PatroniError
 from .psql import SqlError
@@ -73,8 +73,10 @@ def keep_promise(member: Member, token_dir: Path) -> None:
         lock = store_of(member, member.declared(), token_dir, os.environ).lock()
         if member.pod.name in lock.flagged:
             about = About(lock.holder, lock.renewed)
-    except (KubeError, KeyError) as error:
-        about = None if "HTTP 404" in str(error) else UNKNOWN  # 404: a new cluster
+    except NotFound:
+        pass  # a new cluster
+    except (KubeError, KeyError):
+        about = UNKNOWN
     if about is not None:
         cut_of(member).begin(about)
         log("warning", "failover", "begins cut off", leader=about.leader or "unknown")
@@ -97,7 +99,8 @@ def cut_of(member: Member) -> Cut:
 
 def store_of(member: Member, declared: Declared, token_dir: Path, environment: Mapping[str, str]) -> Store:
     """Patroni's store, with this pod's rights."""
-    return Store(Kube(in_cluster_url(environment), member.pod.namespace, token_dir, API_SECONDS), declared.patroni["scope"])
+    kube = Kube(in_cluster_url(environment), member.pod.namespace, token_dir, API_SECONDS)
+    return Store(kube, declared.patroni["scope"], declared.patroni["kubernetes"]["role_label"])
 
 
 def new_agent(member: Member, declared: Declared, metrics: Metrics, token_dir: Path, environment: Mapping[str, str]) -> Agent:

@@ -70,9 +70,11 @@ class Guard:
         """Take the label primary from every other pod, if the lock is this member's.
 
         The pods are read before the lock. A pod that became primary after that has changed, and the patch is refused; a pod that the lock
-        names is never touched. The other order once took the label from the new primary.
+        names is never touched. The other order once took the label from the new primary. A pod that is being terminated keeps it: it is not
+        ready for its Services any more, and one change less of a Service is one second less until kube-proxy brings the next.
         """
-        others = [pod for pod in kube.pods(self.selector | {self.role_label: "primary"}) if pod["name"] != self.pod]
+        labelled = kube.pods(self.selector | {self.role_label: "primary"})
+        others = [pod for pod in labelled if pod["name"] != self.pod and "deletionTimestamp" not in pod]
         if not others or kube.annotations(self.leader_object).get("leader") != self.pod:
             return
         for pod in others:

@@ -21,6 +21,14 @@ class Conflict(KubeError):
     """Somebody changed the object meanwhile, or a disruption budget says not now."""
 
 
+class NotFound(KubeError):
+    """There is no such object."""
+
+
+KINDS: dict[int, type[KubeError]] = {404: NotFound, 409: Conflict, 429: Conflict}
+"""By HTTP status; every other one is a plain :class:`KubeError`."""
+
+
 def in_cluster_url(environment: Mapping[str, str]) -> str:
     """Where the API server is, from the two variables that every pod has."""
     host = environment["KUBERNETES_SERVICE_HOST"]
@@ -46,9 +54,9 @@ class Kube:
         found: dict[str, Any] = self._call("GET", path).get("metadata", {})
         return found
 
-    def annotate(self, path: str, version: str, annotations: Mapping[str, str | None]) -> None:
-        """Change annotations of the object as it was read; raises :class:`Conflict` when it has changed since. None removes one."""
-        change = {"metadata": {"annotations": dict(annotations), "resourceVersion": version}}
+    def annotate(self, path: str, version: str, annotations: Mapping[str, str | None], labels: Mapping[str, str | None] | None = None) -> None:
+        """Change annotations and labels of the object as it was read; raises :class:`Conflict` when it has changed since. None removes one."""
+        change = {"metadata": {"annotations": dict(annotations), "labels": dict(labels or {}), "resourceVersion": version}}
         self._call("PATCH", path, change, "application/merge-patch+json")
 
     def watch_annotations(self, config_map: str, seconds: float) -> Iterator[dict[str, str]]:
@@ -114,8 +122,7 @@ class Kube:
                 value: dict[str, Any] = json.loads(answer.read())
                 return value
         except urllib.error.HTTPError as error:
-            kind = Conflict if error.code in (409, 429) else KubeError
-            raise kind(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
+            raise KINDS.get(error.code, KubeError)(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
         except (OSError, ValueError) as error:
             raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
 

@@ -47,6 +47,10 @@ class Scene:
         status: dict[str, str] = json.loads(self.world.api.notes["pods/pg-0"]["status"])
         return status.get("api_url")
 
+    @property
+    def labels(self) -> dict[str, dict[str, str]]:
+        return {path.removeprefix("pods/"): labels for path, labels in self.world.api.labels.items()}
+
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
@@ -98,17 +102,19 @@ def test_an_api_server_that_was_away_gives_the_leader_time_to_renew(scene: Scene
     assert scene.touches == 0
 
 
-def test_a_silent_leaders_address_is_taken_out_before_the_end(scene: Scene):
+def test_a_silent_leader_is_struck_off_before_the_end(scene: Scene):
+    """Its address, for which the others would wait, and its role, by which it is in the Service."""
     scene.world.silent = True
     scene.run(TTL - EARLY - INTERVAL)
-    assert scene.address
+    assert (bool(scene.address), scene.labels["pg-0"]) == (True, {"app": "pg", "role": "primary"})
     scene.run(2)
-    assert scene.address is None
+    assert (scene.address, scene.labels["pg-0"]) == (None, {"app": "pg"})
+    assert scene.labels["pg-1"] == {"app": "pg", "role": "replica"}
 
 
-def test_the_address_of_a_leader_that_answers_stays(scene: Scene):
+def test_a_leader_that_answers_is_not(scene: Scene):
     scene.run(TTL + 10)
-    assert scene.address
+    assert (bool(scene.address), scene.labels["pg-0"]) == (True, {"app": "pg", "role": "primary"})
 
 
 @pytest.mark.parametrize(

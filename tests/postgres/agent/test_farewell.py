@@ -17,11 +17,14 @@ class Api:
 
     def __init__(self, leader: str, voters: str, **pods: str) -> None:
         self.leader, self.voters, self.states = leader, voters, {name.replace("_", "-"): state for name, state in pods.items()}
+        self.pause = False
         self.rounds, self.after = 0, dict[int, str]()
 
     def annotations(self, config_map: str) -> dict[str, str]:
         if config_map == "pg-leader":
             return {"leader": self.leader}
+        if config_map == "pg-config":
+            return {"config": json.dumps({"ttl": 20, "pause": self.pause})}
         assert config_map == "pg-sync"
         self.rounds += 1
         self.voters = self.after.get(self.rounds, self.voters)
@@ -39,13 +42,13 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def waited(api: Any, file: Path) -> float:
+def waited(api: Any, file: Path, stopped: list[str] | None = None) -> float:
     now = [0.0]
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    leave(api, file, clock=lambda: now[0], sleep=sleep)
+    leave(api, file, clock=lambda: now[0], sleep=sleep, stop=lambda _kube, config, _file: (stopped if stopped is not None else []).append(config["name"]))
     return now[0]
 
 
@@ -89,3 +92,32 @@ def test_without_the_api_server_it_goes(file: Path):
             raise KubeError("away")
 
     assert waited(Down("pg-4", ""), file) == 0
+
+
+def test_the_holder_of_the_lock_has_its_server_stopped_when_the_others_have_left(file: Path):
+    stopped: list[str] = []
+    api = Api("pg-4", "pg-0,pg-3", pg_0="stays", pg_3="going", pg_4="going")
+    api.after = {3: "pg-0"}
+    assert (waited(api, file, stopped), stopped) == (1.0, ["pg-4"])
+
+
+def test_a_server_that_another_has_taken_over_from_meanwhile_is_patronis_alone(file: Path):
+    class Taken(Api):
+        def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+            self.leader = "pg-0"
+            return super().pods(labels)
+
+    stopped: list[str] = []
+    assert (waited(Taken("pg-4", "pg-0,pg-3", pg_0="stays", pg_3="going", pg_4="going"), file, stopped), stopped) == (0.5, [])
+
+
+def test_a_standby_is_patronis_alone(file: Path):
+    stopped: list[str] = []
+    assert (waited(Api("pg-0", "pg-4", **STAY, pg_4="going"), file, stopped), stopped) == (0, [])
+
+
+def test_while_patroni_is_paused_it_keeps_the_lock_and_its_way_of_stopping(file: Path):
+    stopped: list[str] = []
+    api = Api("pg-4", "pg-0", **STAY, pg_4="going")
+    api.pause = True
+    assert (waited(api, file, stopped), stopped) == (0, [])

@@ -22,11 +22,13 @@ class FakeKube:
         self.evicted: list[str] = []
         self.refuse: type[Exception] | None = None
         self.on_leader_read = lambda: None
+        self.going: set[str] = set()
 
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         assert labels == {"app": "pg", "role": "primary"}
         self.reads.append("pods")
-        return [{"name": name, "resourceVersion": version} for name, version in self.labelled.items()]
+        pods = [{"name": name, "resourceVersion": version} for name, version in self.labelled.items()]
+        return [pod | ({"deletionTimestamp": "now"} if pod["name"] in self.going else {}) for pod in pods]
 
     def annotations(self, config_map: str) -> dict[str, str]:
         assert config_map == "pg-leader"
@@ -97,6 +99,14 @@ def test_the_leader_takes_the_label_from_everybody_else(make):
     kube = FakeKube("pg-0", "pg-1", "pg-2")
     make().keep_label(kube, LEADING)
     assert set(kube.labelled) == {"pg-0"}
+
+
+def test_a_pod_that_is_being_terminated_keeps_its_label(make):
+    """It is out of its Services already, and each change of a Service delays the next."""
+    guard, kube = make(), FakeKube("pg-1", "pg-2")
+    kube.going = {"pg-1"}
+    guard.take_labels(kube)
+    assert list(kube.labelled) == ["pg-1"]
 
 
 def test_pods_are_read_before_the_lock(make):

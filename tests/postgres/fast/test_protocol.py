@@ -196,6 +196,7 @@ def test_a_dead_leaders_address_is_forgotten_and_nothing_else_of_it(dead: World)
     dead.run(9, *BOTH)
     assert json.loads(dead.api.notes["pods/pg-0"]["status"]) == {"conn_url": f"postgres://{HOSTS['pg-0']}:5432/postgres"}
     assert "api_url" in json.loads(dead.api.notes["pods/pg-1"]["status"])
+    assert [labels.get("role") for labels in dead.api.labels.values()] == [None, "replica", "replica"], "and it is in no Service"
 
 
 def test_the_leader_itself_does_nothing(dead: World):

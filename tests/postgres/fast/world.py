@@ -12,7 +12,7 @@ from sos_constructs.postgres.agent.fast import Agent, Surroundings
 from sos_constructs.postgres.agent.fast_cut import Cut
 from sos_constructs.postgres.agent.fast_evidence import Renewals
 from sos_constructs.postgres.agent.fast_store import Store
-from sos_constructs.postgres.agent.kube_api import Conflict, KubeError
+from sos_constructs.postgres.agent.kube_api import Conflict, KubeError, NotFound
 
 from attrs import define, field
 
@@ -25,6 +25,7 @@ class FakeApi:
     """Objects with annotations and versions."""
 
     notes: dict[str, dict[str, str]] = field(factory=dict)
+    labels: dict[str, dict[str, str]] = field(factory=dict)
     versions: dict[str, int] = field(factory=dict)
     changes: list[tuple[str, dict[str, str | None]]] = field(factory=list)
     away: bool = False
@@ -35,10 +36,10 @@ class FakeApi:
         if self.away:
             raise KubeError("GET: TimeoutError")
         if path in self.gone:
-            raise KubeError(f"GET {path}: HTTP 404")
-        return {"annotations": dict(self.notes[path]), "resourceVersion": str(self.versions.get(path, 0))}
+            raise NotFound(f"GET {path}: HTTP 404")
+        return {"annotations": dict(self.notes[path]), "labels": dict(self.labels.get(path, {})), "resourceVersion": str(self.versions.get(path, 0))}
 
-    def annotate(self, path: str, version: str, annotations: Mapping[str, str | None]) -> None:
+    def annotate(self, path: str, version: str, annotations: Mapping[str, str | None], labels: Mapping[str, str | None] | None = None) -> None:
         if self.before_change:
             change, self.before_change = self.before_change, None
             change()
@@ -46,6 +47,8 @@ class FakeApi:
             raise Conflict(f"PATCH {path}: HTTP 409")
         self.changes.append((path, dict(annotations)))
         self.set(path, **annotations)
+        for key in labels or {}:
+            del self.labels[path][key]
 
     def set(self, path: str, **annotations: str | None) -> None:
         """As anybody else would."""
@@ -107,6 +110,7 @@ class World:
             self.api.set(
                 f"pods/{pod}", status=json.dumps({"api_url": f"http://{HOSTS[pod]}:8008/patroni", "conn_url": f"postgres://{HOSTS[pod]}:5432/postgres"})
             )
+            self.api.labels[f"pods/{pod}"] = {"app": "pg", "role": "primary" if pod == "pg-0" else "replica"}
             self.start(pod)
         self.renew()
 
@@ -118,7 +122,7 @@ class World:
         self.agents[pod] = Agent(
             pod=pod,
             detect=6.0,
-            store=Store(self.api, "pg"),  # type: ignore[arg-type]  # a fake
+            store=Store(self.api, "pg", "role"),  # type: ignore[arg-type]  # a fake
             cut=Cut(folder, self.clock, self.sleep),
             renewals=Renewals(self.clock),
             count=lambda step: self.counted.append(f"{pod} {step}"),

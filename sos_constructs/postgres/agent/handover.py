@@ -1,0 +1,146 @@
+"""A primary that is about to stop anyway gives the lock away as soon as its server has ended, in half a second instead of one and a half.
+
+Patroni stops its server and looks at it once a second; where it finds the last checkpoint written and the server still there, it waits one
+second more (patroni/postgresql/__init__.py, ``_do_stop``; patroni/ha.py, ``shutdown``), after up to half a second for its REST API. So the
+``preStop`` hook stops the server: PostgreSQL's fast shutdown ends only when the connected standbys have everything, the last checkpoint
+included. Patroni, told to stop first, is held still meanwhile. It goes on when the successor is in the Service: the pod's network
+lives until then, and a client that asks the old address is refused at once instead of waiting for its time-out. Its own attempt to give
+the lock away then finds that it has none. Where anything is other than expected, it goes on at once, and stops as ever.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .fast_store import Store
+from .kube_api import Kube, KubeError
+from .log import log
+from .psql import Psql, SqlError
+
+CHECKPOINT_SECONDS = 20
+"""For the checkpoint before the last one, which has little left to write; clients write on meanwhile."""
+STOP_SECONDS = 2.0
+"""For the server to end. It needs a tenth of it, or as long as a standby that does not answer keeps it (``wal_sender_timeout``)."""
+SUCCESSOR_SECONDS = 3.0
+"""For a successor to be labelled; it takes half a second."""
+SERVICE_SECONDS = 1.5
+"""From the label until every kube-proxy has it: it changes a Service at most once a second."""
+LOOK_SECONDS = 0.01
+ASK_SECONDS = 0.1
+
+Kill = Callable[[int, int], None]
+
+
+def send(pid: int, number: int) -> None:
+    """A signal, to a process that may have ended meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path = Path("/proc"), kill: Kill = send) -> None:
+    """Stop PostgreSQL and give the lock away, under a Patroni that has been told to stop.
+
+    :param config: Patroni's configuration file, read.
+    """
+    patroni, server = patroni_pid(proc, patroni_file), server_pid(Path(config["postgresql"]["data_dir"]))
+    if patroni is None or server is None:
+        return
+    checkpoint(config)
+    kill(patroni, signal.SIGTERM)  # from here on its loop takes no further round, and will not start the server again
+    with held_still(patroni, kill):
+        kill(server, signal.SIGINT)  # PostgreSQL's fast shutdown
+        ended = within(STOP_SECONDS, LOOK_SECONDS, lambda: not (proc / str(server)).exists())
+        if not ended or not ended_well(config):
+            log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
+            return
+        try:
+            vacate(kube, config)
+        except KubeError as error:
+            log("warning", "handover", str(error))
+
+
+def vacate(kube: Kube, config: dict[str, Any]) -> None:
+    """Give the lock away, and stay until the successor is in the Service.
+
+    :raises KubeError: when the API server does not answer, or the lock has changed meanwhile.
+    """
+    kubernetes, own = config["kubernetes"], config["name"]
+    store = Store(kube, config["scope"], kubernetes["role_label"])
+    lock = store.lock()
+    if lock.holder != own:
+        return
+    store.forget_address(own)  # the others need not wait for this Patroni's answer
+    store.vacate(lock)
+    log("info", "handover", "the server has ended, and the lock is free")
+
+    def staying(labels: dict[str, str]) -> list[str]:
+        return [pod["name"] for pod in kube.pods(kubernetes["labels"] | labels) if pod["name"] != own and "deletionTimestamp" not in pod]
+
+    primary = {kubernetes["role_label"]: kubernetes["leader_label_value"]}
+    if staying({}) and within(SUCCESSOR_SECONDS, ASK_SECONDS, lambda: bool(staying(primary))):
+        time.sleep(SERVICE_SECONDS)
+
+
+def checkpoint(config: dict[str, Any]) -> None:
+    """Write what is dirty while clients still write; as Patroni does before a switchover, and not before its own end."""
+    postgresql = config["postgresql"]
+    psql = Psql(postgresql["bin_dir"], postgresql["parameters"]["unix_socket_directories"], postgresql["authentication"]["superuser"]["username"])
+    try:
+        psql.query(f"SET statement_timeout = '{CHECKPOINT_SECONDS}s'; CHECKPOINT")
+    except SqlError as error:
+        log("warning", "handover", str(error))
+
+
+def ended_well(config: dict[str, Any]) -> bool:
+    """Whether the server's last words are those of an orderly shutdown of a primary."""
+    command = [f"{config['postgresql']['bin_dir']}/pg_controldata", config["postgresql"]["data_dir"]]
+    done = subprocess.run(command, capture_output=True, text=True, env={"LC_ALL": "C"}, check=False)
+    return any(line.split(":", 1)[-1].strip() == "shut down" for line in done.stdout.splitlines() if line.startswith("Database cluster state:"))
+
+
+def within(seconds: float, pause: float, done: Callable[[], bool]) -> bool:
+    """Ask again and again; whether it was so in time."""
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            return False
+        time.sleep(pause)
+    return True
+
+
+@contextmanager
+def held_still(pid: int, kill: Kill) -> Iterator[None]:
+    """The process does nothing until the end, also when that comes by an error."""
+    kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        kill(pid, signal.SIGCONT)
+
+
+def patroni_pid(proc: Path, patroni_file: Path) -> int | None:
+    """The first process's child that was started with this file. The hook itself names it too, and is nobody's child here."""
+    for folder in proc.iterdir():
+        if not folder.name.isdigit():
+            continue
+        with suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            arguments = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            if parent == "1" and arguments[-1] == os.fsencode(patroni_file):
+                return int(folder.name)
+    return None
+
+
+def server_pid(data_dir: Path) -> int | None:
+    """The postmaster's, from the file that it keeps while it runs."""
+    try:
+        return int((data_dir / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,240 @@
+"""How a primary is stopped before Patroni looks: real processes in the place of Patroni and PostgreSQL, a made-up /proc."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sos_constructs.postgres.agent import handover
+from sos_constructs.postgres.agent.handover import hand_over, patroni_pid, send, server_pid
+from sos_constructs.postgres.agent.kube_api import Conflict
+from sos_constructs.postgres.agent.psql import Psql, SqlError
+
+import pytest
+
+FILE = Path("/run/sos/patroni.yml")
+SERVER, PATRONI = 20, 10
+
+
+class Container:
+    """A /proc with Patroni and a server, and the API server. Remembers what happened in which order."""
+
+    def __init__(self, folder: Path, ends_after: int = 3, others: str = "replica") -> None:
+        self.proc, self.data, self.ends_after, self.others = folder / "proc", folder / "data", ends_after, others
+        self.happened: list[object] = []
+        self.now, self.looks, self.leader = 0.0, 0, "pg-0"
+        self.proc.mkdir()
+        self.data.mkdir()
+        (self.proc / "meminfo").touch()
+        self.process(1, "0", "python3", "-m", "agent.entry", "patroni", str(FILE))
+        self.process(PATRONI, "1", "python3", "/usr/bin/patroni", str(FILE))
+        self.process(SERVER, "1", "postgres", "-D", "/data")
+        self.process(30, "0", "python3", "-B", "-m", "agent", "leave", str(FILE))
+        (self.data / "postmaster.pid").write_text(f"{SERVER}\n/data\n")
+        self.says("shut down")
+
+    def process(self, pid: int, parent: str, *arguments: str) -> None:
+        (self.proc / str(pid)).mkdir()
+        (self.proc / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} 1 1 0")
+        (self.proc / str(pid) / "cmdline").write_bytes(b"\0".join(map(str.encode, arguments)) + b"\0")
+
+    def says(self, state: str) -> None:
+        """What pg_controldata prints."""
+        program = self.data / "pg_controldata"
+        program.write_text(f"#!/bin/sh\necho 'pg_control version number:            1300'\necho 'Database cluster state:               {state}'\n")
+        program.chmod(0o755)
+
+    def kill(self, pid: int, number: int) -> None:
+        self.happened.append((pid, signal.Signals(number)))
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.ends_after -= 1
+        if self.ends_after == 0:
+            for file in (self.proc / str(SERVER)).iterdir():
+                file.unlink()
+            (self.proc / str(SERVER)).rmdir()
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        if path == "configmaps/pg-leader":
+            return {"annotations": {"leader": self.leader, "renewTime": "r", "ttl": "20"}, "resourceVersion": "7"}
+        assert path == "pods/pg-0"
+        return {"annotations": {"status": '{"api_url":"https://pg-0","role":"primary"}'}, "labels": {"role": "primary"}, "resourceVersion": "8"}
+
+    def annotate(self, path: str, version: str, annotations: dict[str, str | None], labels: dict[str, str | None] | None = None) -> None:
+        self.happened.append((path, version, annotations, labels or {}))
+
+    def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
+        """The successor is labelled when it has been asked for three times."""
+        self.looks += "role" in labels
+        others = {"replica": [{"name": "pg-1"}], "going": [{"name": "pg-1", "deletionTimestamp": "now"}], "": []}[self.others]
+        return [{"name": "pg-0", "deletionTimestamp": "now"}, *(others if labels == {"app": "pg"} or self.looks > 2 else [])]
+
+    def hand_over(self) -> None:
+        kube: Any = self
+        hand_over(kube, self.config, FILE, self.proc, self.kill)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "kubernetes": {"labels": {"app": "pg"}, "leader_label_value": "primary", "role_label": "role"},
+            "name": "pg-0",
+            "postgresql": {
+                "authentication": {"superuser": {"username": "postgres"}},
+                "bin_dir": str(self.data),
+                "data_dir": str(self.data),
+                "parameters": {"unix_socket_directories": "/socket"},
+            },
+            "scope": "pg",
+        }
+
+
+STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), (SERVER, signal.SIGINT)]
+FORGOTTEN: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {})
+VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
+GOES_ON = (PATRONI, signal.SIGCONT)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+
+    def query(_self: Psql, sql: str) -> list[list[str]]:
+        said.append(sql)
+        return []
+
+    monkeypatch.setattr(Psql, "query", query)
+    return said
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> Container:
+    made = Container(tmp_path)
+    monkeypatch.setattr(time, "sleep", made.sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: made.now)
+    return made
+
+
+def test_the_lock_is_given_away_when_the_server_has_ended(container: Container, asked: list[str]):
+    """Patroni may go on when a successor is labelled, and kube-proxy has had its time."""
+    container.hand_over()
+    assert asked == ["SET statement_timeout = '20s'; CHECKPOINT"]
+    assert container.happened == [*STOPPED, FORGOTTEN, VACATED, GOES_ON]
+    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
+
+
+@pytest.mark.parametrize("others", ["", "going"])
+def test_where_nobody_could_succeed_nobody_is_waited_for(others: str, container: Container):
+    container.others = others
+    container.hand_over()
+    assert container.happened == [*STOPPED, FORGOTTEN, VACATED, GOES_ON]
+    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS)
+
+
+def test_a_successor_that_does_not_come_is_not_waited_for_long(container: Container):
+    container.looks = -1000
+    container.hand_over()
+    assert container.happened[-1] == GOES_ON
+    assert container.now == pytest.approx(handover.SUCCESSOR_SECONDS, abs=0.3)
+
+
+def test_a_server_that_does_not_end_is_left_to_patroni(container: Container):
+    container.ends_after = 100_000
+    container.hand_over()
+    assert container.happened == [*STOPPED, GOES_ON]
+    assert container.now == pytest.approx(handover.STOP_SECONDS, abs=0.05)
+
+
+@pytest.mark.parametrize("state", ["in production", "shutting down", "shut down in recovery"])
+def test_a_server_that_has_not_ended_well_is_left_to_patroni(state: str, container: Container):
+    container.says(state)
+    container.hand_over()
+    assert container.happened == [*STOPPED, GOES_ON]
+
+
+def test_a_lock_of_somebody_else_is_not_touched(container: Container):
+    container.leader = "pg-1"
+    container.hand_over()
+    assert container.happened == [*STOPPED, GOES_ON]
+
+
+def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def refuse(*_arguments: object) -> None:
+        raise Conflict("PATCH configmaps/pg-leader: HTTP 409")
+
+    monkeypatch.setattr(container, "annotate", refuse)
+    container.hand_over()
+    assert container.happened == [*STOPPED, GOES_ON]
+    assert "HTTP 409" in capsys.readouterr().out
+
+
+def test_patroni_goes_on_whatever_happens(container: Container):
+    def kill(pid: int, number: int) -> None:
+        container.kill(pid, number)
+        if pid == SERVER:
+            raise PermissionError
+
+    kube: Any = container
+    with pytest.raises(PermissionError):
+        hand_over(kube, container.config, FILE, container.proc, kill)
+    assert container.happened[-1] == GOES_ON
+
+
+def test_without_a_checkpoint_it_stops_too(container: Container, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def query(_self: Psql, _sql: str) -> list[list[str]]:
+        raise SqlError("FATAL: sorry, too many clients already")
+
+    monkeypatch.setattr(Psql, "query", query)
+    container.hand_over()
+    assert VACATED in container.happened
+    assert "too many clients" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["server", "patroni"])
+def test_who_is_not_there_is_left_to_patroni(missing: str, container: Container, asked: list[str]):
+    """A server that does not run, or a pod whose first process is Patroni itself."""
+    if missing == "server":
+        (container.data / "postmaster.pid").unlink()
+    else:
+        (container.proc / str(PATRONI) / "stat").write_text(f"{PATRONI} (patroni) S 0 1")
+    container.hand_over()
+    assert (container.happened, asked) == ([], [])
+
+
+def test_a_file_that_is_just_being_written_is_no_server(tmp_path: Path):
+    (tmp_path / "postmaster.pid").write_text("")
+    assert server_pid(tmp_path) is None
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(FILE)])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_real_proc_reads_so(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch):
+    """Not found as long as its parent is not the first process, found by the same reading of the real files when it is."""
+    assert patroni_pid(Path("/proc"), FILE) != child.pid
+    stat = Path(f"/proc/{child.pid}/stat").read_text()
+    read = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *rest: re_parented(stat) if path == Path(f"/proc/{child.pid}/stat") else read(path, *rest))
+    assert patroni_pid(Path("/proc"), FILE) == child.pid
+
+
+def test_a_process_that_has_ended_gets_no_signal_and_no_error(child: subprocess.Popen[bytes]):
+    send(child.pid, signal.SIGKILL)
+    child.wait()
+    send(child.pid, signal.SIGKILL)
+
+
+def re_parented(stat: str) -> str:
+    name, _, rest = stat.rpartition(")")
+    fields = rest.split()
+    return " ".join([f"{name})", fields[0], "1", *fields[2:]])
