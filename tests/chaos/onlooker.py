@@ -40,20 +40,18 @@ class Onlooker:
     def close(self) -> None:
         """End the watches."""
         self._closed.set()
-        for process in list(self._processes.values()):
-            process.kill()
         for thread in self._threads:
-            thread.join(10)
+            while thread.is_alive():  # one may just be about to begin
+                for process in list(self._processes.values()):
+                    process.kill()
+                thread.join(0.1)
 
     def _watch(self, kind: str, namespace: str) -> None:
         template = f"go-template={kind} {WATCHED[kind]}\n"
         while not self._closed.is_set():
-            process = subprocess.Popen(
-                ["kubectl", "get", kind, "-n", namespace, "--watch", "-o", template], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-            )
-            self._processes[kind] = process
-            assert process.stdout
-            for line in process.stdout:
-                self._lines.append((time.time(), line.rstrip()))
-            process.wait()
+            command = ["kubectl", "get", kind, "-n", namespace, "--watch", "-o", template]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+                self._processes[kind] = process
+                for line in process.stdout or ():
+                    self._lines.append((time.time(), line.rstrip()))
             self._closed.wait(PAUSE)
