@@ -13,7 +13,7 @@ from tests.chaos.checker import KINDS
 Record = dict[str, Any]
 COLUMNS = (
     *("fault", "rounds", "green", "write gap p50 / p95 / max", "all recovered after p50 / p95 / max"),
-    *("fresh connections failed, writes going on", "acknowledged", "lost", "other violations"),
+    *("fresh connections failed, writes going on / after recovery", "acknowledged", "lost", "other violations"),
 )
 
 
@@ -77,7 +77,7 @@ def table(records: Iterable[Record]) -> str:
 def _row(fault: str, records: Sequence[Record]) -> str:
     green = sum(not record["failures"] for record in records)
     others = sum(record[kind] for record in records for kind in KINDS if kind != "lost")
-    late = sum(record["fresh_failed_while_writing"] for record in records)
+    late = " / ".join(str(sum(record[when] for record in records)) for when in ("fresh_failed_while_writing", "fresh_failed_after"))
     rows, lost = sum(record["rows"] for record in records), sum(record["lost"] for record in records)
     return f"| {fault} | {len(records)} | {green} | {_three(records, 'gap')} | {_three(records, 'recovery')} | {late} | {rows:,} | {lost} | {others} |"
 

@@ -69,7 +69,9 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
         history = workload.stop()
     tables = {} if took["all"] == PATIENCE else {pod: _caught_up(stage, pod, workload.run, history) for pod in stage.installation.pod_names}
     verdict = checker.check(history, tables, stage.addresses.member)
+    measured = figures(history, struck, ended, took)
     slow = [f"recovery took {took['all']:.0f} s of {stage.budget:.0f}"] if stage.budget < took["all"] < PATIENCE else []
+    refused = [f"{why}: {count} fresh connections after recovery" for why, count in measured["fresh_reasons_after"].items()]
     record = {
         "seed": seed,
         "fault": fault.name,
@@ -79,12 +81,12 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
         "seconds": round(time.time() - began, 1),
         "lasted": round(ended - struck, 1),
         "load": round(os.getloadavg()[0], 1),
-        **figures(history, struck, ended, took),
+        **measured,
         "timelines": sorted({write.timeline for write in history.writes}),
         "errors": dict(workload.errors),
         "failover_steps": dict(failover_steps(stage.installation) - before) if took["all"] < PATIENCE else {},
         **verdict.counts(),
-        "failures": [*trouble, *slow, *verdict.failures(stage.tolerated)],
+        "failures": [*trouble, *slow, *refused, *verdict.failures(stage.tolerated)],
     }
     return record, history
 
@@ -96,6 +98,7 @@ def figures(history: History, struck: float, ended: float, took: dict[str, float
     again, recovered = gap_began + gap, ended + took["all"]
     failed = [attempt for attempt in history.attempts if attempt.reason]
     late = [attempt for attempt in failed if attempt.began > again and attempt.began <= recovered]
+    after = [attempt for attempt in failed if attempt.began > recovered]
     return {
         "rows": len(history.writes),
         "reads": len(history.reads),
@@ -103,7 +106,8 @@ def figures(history: History, struck: float, ended: float, took: dict[str, float
         "fresh": len(history.attempts),
         "fresh_failed_while_writing": len(late) if gap > 1 else 0,
         "fresh_reasons": dict(Counter(attempt.reason for attempt in late)),
-        "fresh_failed_after": sum(attempt.began > recovered for attempt in failed),
+        "fresh_failed_after": len(after),
+        "fresh_reasons_after": dict(Counter(attempt.reason for attempt in after)),
         "streaming": round(took["streaming"], 1),
         "recovery": round(took["all"], 1),
     }

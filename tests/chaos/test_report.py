@@ -23,9 +23,9 @@ def test_a_percentile_is_a_value_that_was_measured():
 def test_the_table_tells_each_fault_and_all_of_them():
     text = report.table([record(1), record(2, gap=4.0, lost=2, stale=1, failures=["2 lost"]), record(3, fault="switchover", gap=0.5)])
     assert text.splitlines()[2:] == [
-        "| primary deleted | 2 | 1 | 2.0 / 4.0 / 4.0 s | 10.0 / 10.0 / 10.0 s | 0 | 2,000 | 2 | 1 |",
-        "| switchover | 1 | 1 | 0.5 / 0.5 / 0.5 s | 10.0 / 10.0 / 10.0 s | 0 | 1,000 | 0 | 0 |",
-        "| **all** | 3 | 2 | 2.0 / 4.0 / 4.0 s | 10.0 / 10.0 / 10.0 s | 0 | 3,000 | 2 | 1 |",
+        "| primary deleted | 2 | 1 | 2.0 / 4.0 / 4.0 s | 10.0 / 10.0 / 10.0 s | 0 / 0 | 2,000 | 2 | 1 |",
+        "| switchover | 1 | 1 | 0.5 / 0.5 / 0.5 s | 10.0 / 10.0 / 10.0 s | 0 / 0 | 1,000 | 0 | 0 |",
+        "| **all** | 3 | 2 | 2.0 / 4.0 / 4.0 s | 10.0 / 10.0 / 10.0 s | 0 / 0 | 3,000 | 2 | 1 |",
     ]
 
 
