@@ -76,7 +76,8 @@ def vacate(kube: Kube, config: dict[str, Any]) -> None:
     lock = store.lock()
     if lock.holder != own:
         return
-    store.forget_address(own)  # the others need not wait for this Patroni's answer
+    with suppress(KubeError):  # a pod that was deleted by force is gone, and its lock is not
+        store.forget_address(own)  # the others need not wait for this Patroni's answer
     store.vacate(lock)
     log("info", "handover", "the server has ended, and the lock is free")
 
