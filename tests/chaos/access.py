@@ -41,6 +41,19 @@ def environment(installation: Installation) -> dict[str, str]:
     return values
 
 
+def forget_connections(service: str) -> None:
+    """Have this machine forget the connections to the Service that it tracks; between rounds, when none is open. Without conntrack(8), nothing.
+
+    kube-proxy decides once per connection; after that the kernel knows the connection by its addresses and ports, one whose server vanished for two
+    minutes to five days. A new connection from the same port is taken for that one, and sent to where it went: to a former primary. Nobody's
+    client connects so often from one address that its ports are used again within minutes, but this one does, a few hundred times a round.
+    """
+    if shutil.which("conntrack"):
+        subprocess.run(
+            ["conntrack", "-D", "-p", "tcp", "--dst", service, "--dport", "5432"], capture_output=True, timeout=30, check=False
+        )  # 1: there were none
+
+
 def _file(text: str) -> str:
     """A file that lives as long as this process."""
     descriptor, path = tempfile.mkstemp(prefix="sos-chaos-")

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from tests.chaos import checker
-from tests.chaos.access import Addresses
+from tests.chaos.access import Addresses, forget_connections
 from tests.chaos.faults import Fault
 from tests.chaos.history import History, Write, largest_gap
 from tests.chaos.scene import Scene
@@ -49,6 +49,7 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
     """The record of a round, with `failures` in words, and its history."""
     began = time.time()
     primary = stage.installation.wait_healthy(PATIENCE)
+    forget_connections(stage.environment["PGHOSTADDR"])
     workload = Workload(f"r{seed}-{int(began)}", stage.environment)
     trouble: list[str] = []
     before = failover_steps(stage.installation)
