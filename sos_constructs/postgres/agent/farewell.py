@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .handover import hand_over
-from .kube_api import Kube, KubeError
+from .kube_api import Kube, KubeError, NotFound
 from .log import log
 
 LONGEST = 30.0
@@ -34,7 +34,7 @@ def leave(
     config = json.loads(patroni_file.read_text())
     try:
         wait_for_voters(kube, config, clock, sleep)
-        if not holds_lock(kube, config["name"], config["scope"]) or is_paused(kube, config["scope"]):
+        if not holds_lock(kube, config["name"], config["scope"]) or is_paused(kube, config["scope"]) or not has_time(kube, config["name"]):
             return
     except KubeError as error:
         log("warning", "farewell", str(error))
@@ -77,3 +77,11 @@ def holds_lock(kube: Kube, own: str, scope: str) -> bool:
 def is_paused(kube: Kube, scope: str) -> bool:
     """Whether somebody told Patroni to leave everything as it is; then it keeps the lock when it stops."""
     return bool(json.loads(kube.annotations(f"{scope}-config").get("config") or "{}").get("pause"))
+
+
+def has_time(kube: Kube, own: str) -> bool:
+    """Whether the pod is being terminated in an orderly way. One that was deleted by force is gone or another already, and gets two seconds."""
+    try:
+        return "deletionTimestamp" in kube.metadata(f"pods/{own}")
+    except NotFound:
+        return False

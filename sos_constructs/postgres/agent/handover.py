@@ -53,36 +53,37 @@ def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path
     if patroni is None or server is None:
         return
     checkpoint(config)
+    store = Store(kube, config["scope"], config["kubernetes"]["role_label"])
     kill(patroni, signal.SIGTERM)  # from here on its loop takes no further round, and will not start the server again
     with held_still(patroni, kill):
+        # The others need not wait two seconds for its answer. They hear of this and of the lock in two streams, so it has to be well before.
+        with suppress(KubeError):
+            store.forget_address(config["name"])
         kill(server, signal.SIGINT)  # PostgreSQL's fast shutdown
         ended = within(STOP_SECONDS, LOOK_SECONDS, lambda: not (proc / str(server)).exists())
         if not ended or not ended_well(config):
             log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
             return
         try:
-            vacate(kube, config)
+            vacate(store, config)
         except KubeError as error:
             log("warning", "handover", str(error))
 
 
-def vacate(kube: Kube, config: dict[str, Any]) -> None:
+def vacate(store: Store, config: dict[str, Any]) -> None:
     """Give the lock away, and stay until the successor is in the Service.
 
     :raises KubeError: when the API server does not answer, or the lock has changed meanwhile.
     """
     kubernetes, own = config["kubernetes"], config["name"]
-    store = Store(kube, config["scope"], kubernetes["role_label"])
     lock = store.lock()
     if lock.holder != own:
         return
-    with suppress(KubeError):  # a pod that was deleted by force is gone, and its lock is not
-        store.forget_address(own)  # the others need not wait for this Patroni's answer
     store.vacate(lock)
     log("info", "handover", "the server has ended, and the lock is free")
 
     def staying(labels: dict[str, str]) -> list[str]:
-        return [pod["name"] for pod in kube.pods(kubernetes["labels"] | labels) if pod["name"] != own and "deletionTimestamp" not in pod]
+        return [pod["name"] for pod in store.kube.pods(kubernetes["labels"] | labels) if pod["name"] != own and "deletionTimestamp" not in pod]
 
     primary = {kubernetes["role_label"]: kubernetes["leader_label_value"]}
     if staying({}) and within(SUCCESSOR_SECONDS, ASK_SECONDS, lambda: bool(staying(primary))):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres.agent.farewell import LONGEST, leave
-from sos_constructs.postgres.agent.kube_api import KubeError
+from sos_constructs.postgres.agent.kube_api import KubeError, NotFound
 
 import pytest
 
@@ -18,6 +18,7 @@ class Api:
     def __init__(self, leader: str, voters: str, **pods: str) -> None:
         self.leader, self.voters, self.states = leader, voters, {name.replace("_", "-"): state for name, state in pods.items()}
         self.pause = False
+        self.known: dict[str, dict[str, Any]] = {"pods/pg-4": {"deletionTimestamp": "now"}}
         self.rounds, self.after = 0, dict[int, str]()
 
     def annotations(self, config_map: str) -> dict[str, str]:
@@ -29,6 +30,11 @@ class Api:
         self.rounds += 1
         self.voters = self.after.get(self.rounds, self.voters)
         return {"leader": self.leader, "sync_standby": self.voters}
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        if path not in self.known:
+            raise NotFound(f"GET {path}: HTTP 404")
+        return self.known[path]
 
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         assert labels == {"app": "pg"}
@@ -120,4 +126,12 @@ def test_while_patroni_is_paused_it_keeps_the_lock_and_its_way_of_stopping(file:
     stopped: list[str] = []
     api = Api("pg-4", "pg-0", **STAY, pg_4="going")
     api.pause = True
+    assert (waited(api, file, stopped), stopped) == (0, [])
+
+
+@pytest.mark.parametrize("known", [{}, {"pods/pg-4": {"uid": "of its successor"}}], ids=["gone", "there is another"])
+def test_a_pod_that_was_deleted_by_force_has_no_time_for_it(known: dict[str, dict[str, Any]], file: Path):
+    stopped: list[str] = []
+    api = Api("pg-4", "pg-0", **STAY)
+    api.known = known
     assert (waited(api, file, stopped), stopped) == (0, [])

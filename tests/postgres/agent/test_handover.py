@@ -12,7 +12,7 @@ from typing import Any
 
 from sos_constructs.postgres.agent import handover
 from sos_constructs.postgres.agent.handover import hand_over, patroni_pid, send, server_pid
-from sos_constructs.postgres.agent.kube_api import Conflict, NotFound
+from sos_constructs.postgres.agent.kube_api import Conflict
 from sos_constructs.postgres.agent.psql import Psql, SqlError
 
 import pytest
@@ -94,8 +94,8 @@ class Container:
         }
 
 
-STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), (SERVER, signal.SIGINT)]
 FORGOTTEN: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {})
+STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, (SERVER, signal.SIGINT)]
 VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
 GOES_ON = (PATRONI, signal.SIGCONT)
 
@@ -124,29 +124,15 @@ def test_the_lock_is_given_away_when_the_server_has_ended(container: Container, 
     """Patroni may go on when a successor is labelled, and kube-proxy has had its time."""
     container.hand_over()
     assert asked == ["SET statement_timeout = '20s'; CHECKPOINT"]
-    assert container.happened == [*STOPPED, FORGOTTEN, VACATED, GOES_ON]
-    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
-
-
-def test_a_pod_that_was_deleted_by_force_gives_its_lock_away_too(container: Container, monkeypatch: pytest.MonkeyPatch):
-    """The API server does not know it any more."""
-    known = container.metadata
-
-    def metadata(path: str) -> dict[str, Any]:
-        if path == "pods/pg-0":
-            raise NotFound("GET pods/pg-0: HTTP 404")
-        return known(path)
-
-    monkeypatch.setattr(container, "metadata", metadata)
-    container.hand_over()
     assert container.happened == [*STOPPED, VACATED, GOES_ON]
+    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
 
 
 @pytest.mark.parametrize("others", ["", "going"])
 def test_where_nobody_could_succeed_nobody_is_waited_for(others: str, container: Container):
     container.others = others
     container.hand_over()
-    assert container.happened == [*STOPPED, FORGOTTEN, VACATED, GOES_ON]
+    assert container.happened == [*STOPPED, VACATED, GOES_ON]
     assert container.now == pytest.approx(3 * handover.LOOK_SECONDS)
 
 
@@ -183,7 +169,7 @@ def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatc
 
     monkeypatch.setattr(container, "annotate", refuse)
     container.hand_over()
-    assert container.happened == [*STOPPED, GOES_ON]
+    assert container.happened == [each for each in STOPPED if each != FORGOTTEN] + [GOES_ON]
     assert "HTTP 409" in capsys.readouterr().out
 
 
