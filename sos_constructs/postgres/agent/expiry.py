@@ -8,7 +8,8 @@ early or too many changes nothing.
 
 While the lock changes hands this agent must not ask Patroni for the cluster. A Patroni that lost the race for the lock reads its view anew, and
 wakes *one* of the threads that wait for it (``dcs/kubernetes.py``, ``ObjectCache._build_cache``: ``notify``). Seen on a cluster: it was the thread of
-our request, and Patroni's own loop slept on until its retry_timeout of 5 s, as the only standby that could have confirmed a commit.
+our request, and Patroni's own loop slept on until its retry_timeout of 5 s, as the only standby that could have confirmed a commit. A holder that
+is about to stop says so on the lock before it gives it away.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 
 from .fast import Surroundings
 from .fast_evidence import ANSWER, Renewals
-from .fast_store import RELEASED, Store
+from .fast_store import LEAVING, RELEASED, Store
 from .kube_api import Conflict
 from .log import log
 
@@ -39,7 +40,7 @@ STRIKE_OFF_BEFORE = 1.5
 INTERVAL = 0.25
 """Seconds between two looks at the clock."""
 FLUX = 3.0
-"""Seconds after a change of hands in which Patroni may still read its view anew."""
+"""Seconds after a change of hands, or its announcement, in which Patroni may still read its view anew."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Expiry:
     def saw(self, notes: dict[str, str]) -> None:
         """Take note of the lock as the watch brings it."""
         leader, renewed, ttl = (notes.get(key) or "" for key in ("leader", "renewTime", "ttl"))
-        if leader != self._seen.leader or ttl == RELEASED:
+        if leader != self._seen.leader or ttl == RELEASED or notes.get(LEAVING, "") == renewed != "":
             self._changed = self.clock()
         if (leader, renewed) != (self._seen.leader, self._seen.renewed):
             self._seen = Seen(leader, renewed, float(ttl) if ttl.isdigit() else 0.0, self.clock())

@@ -11,6 +11,8 @@ from .kube_api import Kube, NotFound
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
 TOUCHED = "sos-constructs/touched"
+LEAVING = "sos-constructs/leaving"
+"""Holds the renewal after which the holder is about to give the lock away."""
 RELEASED = "-1"
 """A ttl that has always passed. Patroni takes 0 for its own ttl; with 1 every member would wait a second more."""
 
@@ -99,6 +101,11 @@ class Store:
         except NotFound:
             return ""
         return urlsplit(json.loads(notes.get("status") or "{}").get("conn_url", "")).hostname or ""
+
+    def announce(self) -> None:
+        """As the holder: say that the lock is about to change hands, so that every agent leaves its Patroni alone meanwhile (expiry.py)."""
+        lock = self.lock()
+        self._change_lock(lock, {LEAVING: lock.renewed})
 
     def vacate(self, lock: Lock) -> None:
         """As the holder, whose server has ended: the lock is nobody's. So does Patroni when it stops."""

@@ -52,8 +52,10 @@ def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path
     patroni, server = patroni_pid(proc, patroni_file), server_pid(Path(config["postgresql"]["data_dir"]))
     if patroni is None or server is None:
         return
-    checkpoint(config)
     store = Store(kube, config["scope"], config["kubernetes"]["role_label"])
+    with suppress(KubeError):
+        store.announce()
+    checkpoint(config)
     kill(patroni, signal.SIGTERM)  # from here on its loop takes no further round, and will not start the server again
     with held_still(patroni, kill):
         # The others need not wait two seconds for its answer. They hear of this and of the lock in two streams, so it has to be well before.

@@ -150,3 +150,17 @@ def test_patroni_is_left_alone_while_the_lock_changes_hands(scene: Scene):
     assert expiry.is_in_flux(), "ended"
     scene.world.now += 60
     assert not expiry.is_in_flux(), "nobody takes it: an outage, in which the other steps go on"
+
+
+def test_patroni_is_left_alone_once_the_holder_says_that_it_is_about_to_stop(scene: Scene):
+    expiry, leader = scene.watching["pg-1"], scene.world.agents["pg-0"].store
+    scene.world.now += FLUX
+    assert not expiry.is_in_flux()
+    leader.announce()
+    scene.tell()
+    assert expiry.is_in_flux()
+    scene.world.now += FLUX
+    assert not expiry.is_in_flux(), "it has not stopped after all"
+    scene.world.renew()
+    scene.tell()
+    assert not expiry.is_in_flux(), "what was said about an earlier renewal counts no more"

@@ -95,7 +95,8 @@ class Container:
 
 
 FORGOTTEN: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {})
-STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, (SERVER, signal.SIGINT)]
+ANNOUNCED: object = ("configmaps/pg-leader", "7", {"sos-constructs/leaving": "r"}, {})
+STOPPED = [ANNOUNCED, (PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, (SERVER, signal.SIGINT)]
 VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
 GOES_ON = (PATRONI, signal.SIGCONT)
 
@@ -169,7 +170,7 @@ def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatc
 
     monkeypatch.setattr(container, "annotate", refuse)
     container.hand_over()
-    assert container.happened == [each for each in STOPPED if each != FORGOTTEN] + [GOES_ON]
+    assert container.happened == [each for each in STOPPED if each not in (ANNOUNCED, FORGOTTEN)] + [GOES_ON]
     assert "HTTP 409" in capsys.readouterr().out
 
 
