@@ -59,6 +59,7 @@ def local(spec: Spec) -> dict[str, Any]:
         },
         "log": {"level": "INFO"},
         "postgresql": {
+            **_before_stop(spec),
             "basebackup": ["checkpoint=fast"],  # a new standby does not wait for the next checkpoint
             "bin_dir": profile.bin_dir,
             "custom_conf": f"{n.CONFIG_DIR}/postgresql.conf",
@@ -74,6 +75,13 @@ def local(spec: Spec) -> dict[str, Any]:
         "scope": spec.names.scope,
         **access.with_tls(spec),
     }
+
+
+def _before_stop(spec: Spec) -> dict[str, Any]:
+    """Where a commit may wait for a standby, nobody reads it from a server that ends: agent/before_stop.py."""
+    if spec.synchronous_mode == "off":
+        return {}
+    return {"before_stop": f"sh -c 'cd {n.AGENT_PARENT} && exec python3 -B -m agent.before_stop {n.PATRONI_CONFIG}'"}
 
 
 def restart_parts(spec: Spec) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,18 @@ def test_only_what_patroni_reads_at_its_start_is_for_a_restart():
     assert parts.keys() == {"kubernetes", "postgresql", "restapi", "scope"}
     assert "pg_hba" not in parts["postgresql"], "reloaded"
     assert "bootstrap" not in parts, "read once in the life of a cluster"
+
+
+@pytest.mark.parametrize(("mode", "waits"), [("quorum", True), ("on", True), ("off", False)])
+def test_where_commits_wait_nobody_reads_from_a_server_that_ends(mode: str, waits: bool):
+    postgresql = patroni.local(spec(synchronous_mode=mode))["postgresql"]
+    assert ("before_stop" in postgresql) is waits
+    if waits:
+        shell, option, script = shlex.split(postgresql["before_stop"])
+        assert (shell, option) == ("sh", "-c")
+        module = re.search(r"python3 -B -m agent[.](\w+) /run/sos/patroni[.]yml$", script)
+        assert module
+        assert f"{module[1]}.py" in configmaps.agent(spec())["data"]
 
 
 # --- Patroni's own validator ------------------------------------------------------------------------------------------

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 from sos_constructs.postgres import access
-from sos_constructs.postgres.agent import fence
+from sos_constructs.postgres.agent import before_stop, fence
 from sos_constructs.postgres.agent.patroni_api import Status
 from sos_constructs.postgres.agent.psql import Psql
 
@@ -36,6 +40,7 @@ def guarded(postgres_factory: PostgresFactory) -> Postgres:
     rules = [fence.hba_line(folder), "local all all trust", *access.pg_hba(spec(), members="host", clients="host")]
     (server.data_dir / "pg_hba.conf").write_text("\n".join(rules) + "\n")
     server.restart()
+    (server.socket_dir / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{port}")  # members have the usual port
     return server
 
 
@@ -47,7 +52,8 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(text)
         path.chmod(0o644)
 
-    monkeypatch.setattr(fence, "write_whole", write)
+    for module in (before_stop, fence):
+        monkeypatch.setattr(module, "write_whole", write)
 
 
 def connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
@@ -56,7 +62,6 @@ def connect(server: Postgres) -> psycopg.Connection[tuple[object, ...]]:
 
 def test_clients_are_turned_away_and_members_are_not(guarded: Postgres, tmp_path: Path):
     wall = fence.Fence(guarded.data_dir.parent)
-    (guarded.socket_dir / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{guarded.port}")  # members have the usual port
     psql = Psql(str(guarded.bin_dir), str(guarded.socket_dir), "postgres")
     wall.round(PRIMARY, psql, lambda: True)
     connected = connect(guarded)
@@ -82,3 +87,49 @@ def test_it_is_understood_open_and_closed(guarded: Postgres):
         (guarded.data_dir.parent / fence.FILE).write_text(content)
         guarded.reload()
         assert guarded.psql("SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL") == ""
+
+
+def waiting(server: Postgres) -> int:
+    """Commits that wait for a standby."""
+    return int(server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
+
+def insert(server: Postgres) -> threading.Thread:
+    """A row whose commit waits, by a client that is told nothing but the end of its connection."""
+
+    def run() -> None:
+        with contextlib.suppress(psycopg.OperationalError), connect(server) as connection:
+            connection.execute("INSERT INTO rows VALUES (1)")
+
+    before, thread = waiting(server), threading.Thread(target=run)
+    thread.start()
+    until = time.monotonic() + 30
+    while waiting(server) == before:
+        assert time.monotonic() < until
+    return thread
+
+
+def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
+    file = guarded.data_dir.parent / "patroni.yml"
+    server = {"bin_dir": str(guarded.bin_dir), "parameters": {"unix_socket_directories": str(guarded.socket_dir)}}
+    file.write_text(json.dumps({"postgresql": server | {"authentication": {"superuser": {"username": "postgres"}}}}))
+    with connect(guarded) as reader, connect(guarded) as idle:
+        reader.execute("CREATE TABLE rows (number int)")
+        guarded.append_conf("synchronous_standby_names = 'nobody'")
+        guarded.reload()
+        first, second = insert(guarded), insert(guarded)
+        count = "SELECT count(*) FROM rows"
+        assert reader.execute(count).fetchone() == (0,)
+        guarded.psql("SELECT pg_terminate_backend(min(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")  # as a fast shutdown does
+        first.join(30)
+        second.join(0.1)
+        assert reader.execute(count).fetchone() == (1,), "PostgreSQL shows a row that no standby has; if it no longer does, the module before_stop can go"
+        before_stop.main([str(file)])
+        for connection in (reader, idle):
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute(count)
+        with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects connection"):
+            connect(guarded)
+        assert waiting(guarded) == 1, "a wait goes on until the server ends: it may still end well"
+    guarded.stop()
+    second.join(30)

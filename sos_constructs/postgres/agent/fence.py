@@ -30,6 +30,7 @@ LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
 # were one: until Patroni rewinds it. It knows better by then: the successor's timeline is the first thing that it was given.
 ON_NEWEST_TIMELINE = """SELECT coalesce(max(('x' || pg_catalog.left(name, 8))::bit(32)::int), 0) <= (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver)
 FROM pg_catalog.pg_ls_waldir() WHERE name ~ '^[0-9A-F]{8}[.]history$'"""
+RELOAD = "SELECT pg_catalog.pg_reload_conf()"
 END = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS NOT NULL"
 
 
@@ -92,7 +93,7 @@ class Fence:
         if not running:
             self._told = None  # what it reads when it starts is one of the two
         elif self._told != content:
-            psql.query("SELECT pg_catalog.pg_reload_conf()")
+            psql.query(RELOAD)
             self._told = content
         if running and content == CLOSED:
             psql.query(END)
@@ -100,3 +101,4 @@ class Fence:
     def _write(self, content: str) -> None:
         if (self.folder / FILE).read_text() != content:
             write_whole(self.folder / FILE, content)
+            self._told = None  # whoever wrote the other one (before_stop.py) had the server read it, too

@@ -22,7 +22,7 @@ from typing import Any
 from .fast_store import Store
 from .kube_api import Kube, KubeError
 from .log import log
-from .psql import Psql, SqlError
+from .psql import SqlError, of_patroni
 
 CHECKPOINT_SECONDS = 20
 """For the checkpoint before the last one, which has little left to write; clients write on meanwhile."""
@@ -94,10 +94,8 @@ def vacate(store: Store, config: dict[str, Any]) -> None:
 
 def checkpoint(config: dict[str, Any]) -> None:
     """Write what is dirty while clients still write; as Patroni does before a switchover, and not before its own end."""
-    postgresql = config["postgresql"]
-    psql = Psql(postgresql["bin_dir"], postgresql["parameters"]["unix_socket_directories"], postgresql["authentication"]["superuser"]["username"])
     try:
-        psql.query(f"SET statement_timeout = '{CHECKPOINT_SECONDS}s'; CHECKPOINT")
+        of_patroni(config).query(f"SET statement_timeout = '{CHECKPOINT_SECONDS}s'; CHECKPOINT")
     except SqlError as error:
         log("warning", "handover", str(error))
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 FIELD, RECORD = "\x1f", "\x1e"
 
@@ -66,6 +67,12 @@ class Psql:
             raise SqlError(_first_error(done.stderr))
         text = done.stdout.rstrip("\n")
         return [record.split(FIELD) for record in text.split(RECORD)] if text else []
+
+
+def of_patroni(config: dict[str, Any]) -> Psql:
+    """The server of Patroni's configuration file."""
+    postgresql = config["postgresql"]
+    return Psql(postgresql["bin_dir"], postgresql["parameters"]["unix_socket_directories"], postgresql["authentication"]["superuser"]["username"])
 
 
 def _first_error(stderr: str) -> str:

@@ -149,3 +149,12 @@ def test_a_server_that_was_not_told_is_told_again(server: Server):
     server.psql.answer("pg_reload_conf", ("t",))
     assert server.see(ALONE)
     assert server.psql.asked()[-2:] == [RELOAD, END]
+
+
+def test_one_that_was_closed_by_somebody_else_and_goes_on_is_opened(server: Server):
+    """Patroni runs before_stop.py, and then the stop fails."""
+    server.see(PRIMARY)
+    before = server.reloads()
+    (server.folder / "fenced").write_text("all\n")
+    assert not server.see(PRIMARY)
+    assert server.reloads() == before + 1
