@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import fence
 from .files import write_whole
-from .log import log
+from .log import log, say_as_first_process
 from .psql import Psql, SqlError, of_patroni
 
 LONGEST = 3
@@ -55,4 +55,5 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     signal.alarm(LONGEST)  # nobody handles it, so it ends this process
+    say_as_first_process()
     main(sys.argv[1:])

@@ -16,6 +16,6 @@ def log(level: str, step: str, message: str, **fields: object) -> None:
 
 
 def say_as_first_process() -> None:
-    """Have what is logged appear among the container's own lines: the output of a hook goes nowhere."""
+    """Have what is logged appear among the container's own lines: what a hook says goes nowhere, and what a child of Patroni says is taken for text."""
     with suppress(OSError):
         os.dup2(os.open("/proc/1/fd/1", os.O_WRONLY), sys.stdout.fileno())
