@@ -122,8 +122,11 @@ def rollout(scene: Scene) -> None:
 
 
 def switchover(scene: Scene) -> None:
-    scene.target = f"{scene.primary} to {(candidate := scene.random.choice(scene.standbys))}"
-    scene.installation.exec(scene.primary, "patronictl", "switchover", "--leader", scene.primary, "--candidate", candidate, "--force", seconds=60)
+    """To one of the standbys by name, or to whom Patroni chooses."""
+    candidate = scene.random.choice([*scene.standbys, ""])
+    scene.target = f"{scene.primary} to {candidate or 'any'}"
+    to = ["--candidate", candidate] if candidate else []
+    scene.installation.exec(scene.primary, "patronictl", "switchover", "--leader", scene.primary, *to, "--force", seconds=60)
 
 
 def unheard_then_crashed(scene: Scene) -> None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.cluster import deploy, kube
 from tests.cluster.client import Ledger, Outcome, compare
 from tests.cluster.faults import assert_kept, wait_rollout
@@ -56,6 +58,26 @@ def test_a_rollout_moves_the_primary_once_and_last(installation: Installation, f
     assert born(installation)[-1] == first, "the primary must be the last"
     assert len(outcomes[0].servers) == 2
     kube.poll("one change of timeline", lambda: timeline(installation) == before + 1, 60)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["to a candidate by name", "to whom Patroni chooses"])
+def test_a_switchover_hands_the_lock_over_when_the_server_has_ended(installation: Installation, figure: list[str], named: bool):
+    """By Patroni alone it takes two looks a second apart, and two seconds that the other standby sleeps."""
+    primary = installation.wait_healthy()
+    candidate, before = next(pod for pod in installation.pod_names if pod != primary), timeline(installation)
+    with under_load(installation, figure, "patronictl switchover" + (" --candidate" if named else "")) as outcomes:
+        to = ["--candidate", candidate] if named else []
+        said = installation.exec(primary, "patronictl", "switchover", "--leader", primary, *to, "--force", seconds=60)
+        successor = installation.wait_healthy()
+    assert "Successfully switched over" in said
+    assert successor != primary
+    assert not named or successor == candidate
+    assert len(outcomes[0].servers) == 2
+    kube.poll("one change of timeline", lambda: timeline(installation) == before + 1, 60)
+    logged = kube.kubectl("logs", "-n", installation.namespace, primary, "-c", "postgres", "--since=120s")
+    handed_over = [event for event in map(json.loads, logged.splitlines()) if event.get("step") == "switchover"]
+    whose = "the candidate's" if named else "free"
+    assert [event["message"] for event in handed_over] == [f"the server has ended, and the lock is {whose}"]
 
 
 def test_a_template_that_does_not_come_up_stops_at_the_first_standby_and_can_be_taken_back(installation: Installation, figure: list[str]):

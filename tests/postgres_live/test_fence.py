@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import subprocess
 import threading
@@ -110,9 +109,8 @@ def insert(server: Postgres) -> threading.Thread:
 
 
 def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
-    file = guarded.data_dir.parent / "patroni.yml"
     server = {"bin_dir": str(guarded.bin_dir), "parameters": {"unix_socket_directories": str(guarded.socket_dir)}}
-    file.write_text(json.dumps({"postgresql": server | {"authentication": {"superuser": {"username": "postgres"}}}}))
+    config = {"postgresql": server | {"authentication": {"superuser": {"username": "postgres"}}}}
     with connect(guarded) as reader, connect(guarded) as idle:
         reader.execute("CREATE TABLE rows (number int)")
         guarded.append_conf("synchronous_standby_names = 'nobody'")
@@ -124,7 +122,7 @@ def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
         first.join(30)
         second.join(0.1)
         assert reader.execute(count).fetchone() == (1,), "PostgreSQL shows a row that no standby has; if it no longer does, the module before_stop can go"
-        before_stop.main([str(file)])
+        before_stop.close(guarded.data_dir.parent, config)
         for connection in (reader, idle):
             with pytest.raises(psycopg.OperationalError):
                 connection.execute(count)

@@ -23,7 +23,7 @@ from .expiry import Expiry
 from .farewell import leave
 from .files import Declared, DeclaredError
 from .guard import NotStreaming
-from .kube_api import Kube, KubeError, in_cluster_url
+from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
 from .lock_watch import LockWatch, watch_rivals
 from .log import log, say_as_first_process
 from .metrics import Metrics, serve
@@ -48,7 +48,6 @@ STANDSTILL = 300.0
 
 GUARD_INTERVAL = 1.0
 """Seconds between two looks of the guard."""
-TOKEN_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 Step = Callable[[Member, Status], None]
 STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member}

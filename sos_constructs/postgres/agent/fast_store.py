@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from .kube_api import Kube, NotFound
@@ -110,6 +111,11 @@ class Store:
     def vacate(self, lock: Lock) -> None:
         """As the holder, whose server has ended: the lock is nobody's. So does Patroni when it stops."""
         self._change_lock(lock, {"leader": None})
+
+    def pass_on(self, lock: Lock, pod: str) -> None:
+        """As the holder, whose server has ended: the lock is another's, as if it had just acquired it."""
+        now = datetime.now(timezone.utc).isoformat()
+        self._change_lock(lock, {"acquireTime": now, "leader": pod, "renewTime": now})
 
     def forget_address(self, pod: str) -> None:
         """Take the address of a member's REST API out of its own entry: the others would wait two seconds for an answer that does not come.

@@ -61,15 +61,20 @@ def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path
         # The others need not wait two seconds for its answer. They hear of this and of the lock in two streams, so it has to be well before.
         with suppress(KubeError):
             store.forget_address(config["name"])
-        kill(server, signal.SIGINT)  # PostgreSQL's fast shutdown
-        ended = within(STOP_SECONDS, LOOK_SECONDS, lambda: not (proc / str(server)).exists())
-        if not ended or not ended_well(config):
+        if not ended_well(end_server(server, config, proc, kill)):
             log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
             return
         try:
             vacate(store, config)
         except KubeError as error:
             log("warning", "handover", str(error))
+
+
+def end_server(server: int, config: dict[str, Any], proc: Path, kill: Kill) -> dict[str, str]:
+    """PostgreSQL's fast shutdown; what pg_controldata says then, or nothing where the server has not ended in time."""
+    kill(server, signal.SIGINT)
+    ended = within(STOP_SECONDS, LOOK_SECONDS, lambda: not (proc / str(server)).exists())
+    return control_data(config) if ended else {}
 
 
 def vacate(store: Store, config: dict[str, Any]) -> None:
@@ -100,11 +105,16 @@ def checkpoint(config: dict[str, Any]) -> None:
         log("warning", "handover", str(error))
 
 
-def ended_well(config: dict[str, Any]) -> bool:
-    """Whether the server's last words are those of an orderly shutdown of a primary."""
+def control_data(config: dict[str, Any]) -> dict[str, str]:
+    """What pg_controldata says of the data directory, by its own names."""
     command = [f"{config['postgresql']['bin_dir']}/pg_controldata", config["postgresql"]["data_dir"]]
     done = subprocess.run(command, capture_output=True, text=True, env={"LC_ALL": "C"}, check=False)
-    return any(line.split(":", 1)[-1].strip() == "shut down" for line in done.stdout.splitlines() if line.startswith("Database cluster state:"))
+    return {name: value.strip() for name, colon, value in (line.partition(":") for line in done.stdout.splitlines()) if colon}
+
+
+def ended_well(data: dict[str, str]) -> bool:
+    """Whether the server's last words are those of an orderly shutdown of a primary: every connected standby has everything."""
+    return data.get("Database cluster state") == "shut down"
 
 
 def within(seconds: float, pause: float, done: Callable[[], bool]) -> bool:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TOKEN_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod has its own token, its namespace and the CA."""
+
 
 class KubeError(Exception):
     """The API server did not answer, or refused."""

@@ -79,6 +79,19 @@ class Patroni:
         location = (self._call("GET", "/patroni").get("xlog") or {}).get("replayed_location")
         return location if isinstance(location, int) else 0
 
+    def state(self) -> str:
+        """What Patroni is about with its server, in its own words: ``stopping`` before a demotion, ``restarting`` before a restart."""
+        return str(self._call("GET", "/health", seconds=1).get("state"))
+
+    def received(self) -> int:
+        """How far a standby that runs has written the log to its disk; 0 for a member that does not run as a standby.
+
+        :raises PatroniError: when nobody answers within a second.
+        """
+        answer = self._call("GET", "/patroni", seconds=1)
+        location = (answer.get("xlog") or {}).get("received_location") if (answer.get("role"), answer.get("state")) == ("replica", "running") else 0
+        return location if isinstance(location, int) else 0
+
     def reinitialize(self) -> None:
         """Throw this member's data away and copy them anew from the leader. Patroni refuses on the leader itself."""
         self._call("POST", "/reinitialize", {})

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sos_constructs.postgres.agent import before_stop, fence
 from sos_constructs.postgres.agent.before_stop import READERS, main, turn_out
+from sos_constructs.postgres.agent.kube_api import KubeError
+from sos_constructs.postgres.agent.patroni_api import Patroni
 from sos_constructs.postgres.agent.psql import Psql
+from sos_constructs.postgres.agent.switchover import Request
 
 import pytest
 
 from tests.postgres.agent.fakes import FakePsql
+
+
+class Api:
+    """Kubernetes; nobody asked for a switchover, unless a test says so."""
+
+    def __init__(self, asked: dict[str, str] | KubeError | None = None) -> None:
+        self.asked = asked or {}
+
+    def annotations(self, config_map: str) -> dict[str, str]:
+        if isinstance(self.asked, KubeError):
+            raise self.asked
+        return self.asked if config_map == "pg-failover" else {"leader": "pg-0", "config": "{}"}
+
+
+def stop(file: Path, api: Api | None = None) -> None:
+    kube: Any = api or Api()
+    main([str(file)], kube)
 
 
 @pytest.fixture
@@ -31,7 +51,7 @@ def file(tmp_path: Path, psql: FakePsql) -> Path:
         "parameters": {"unix_socket_directories": str(tmp_path)},
     }
     path = tmp_path / "patroni.yml"
-    path.write_text(json.dumps({"postgresql": postgresql}))
+    path.write_text(json.dumps({"name": "pg-0", "postgresql": postgresql, "restapi": {"listen": "*:8008"}, "scope": "pg"}))
     fence.prepare(tmp_path)
     return path
 
@@ -42,7 +62,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 
 
 def test_it_is_closed_before_anybody_is_disconnected(file: Path, psql: FakePsql, capsys: pytest.CaptureFixture[str]):
-    main([str(file)])
+    stop(file)
     assert (file.parent / fence.FILE).read_text() == fence.CLOSED
     assert psql.asked() == [fence.RELOAD, READERS]
     assert said(capsys)["disconnected"] == 0
@@ -57,13 +77,39 @@ def test_it_looks_until_nobody_is_left(file: Path, psql: FakePsql):
 
 def test_a_server_that_refuses_holds_nobody_up(file: Path, psql: FakePsql, capsys: pytest.CaptureFixture[str]):
     psql.answer("pg_reload_conf", error="psql: error: no")
-    main([str(file)])
+    stop(file)
     assert (file.parent / fence.FILE).read_text() == fence.CLOSED, "it comes back closed"
     assert said(capsys)["level"] == "warning"
 
 
-def test_a_server_that_does_not_answer_holds_nobody_up_for_long(file: Path, psql: FakePsql):
-    program = psql.bin_dir / "psql"
-    program.write_text("#!/bin/sh\nexec sleep 20 >/dev/null 2>&1\n")
-    command = [sys.executable, "-m", before_stop.__name__, str(file)]
-    assert subprocess.run(command, timeout=15, check=False).returncode == -signal.SIGALRM
+def test_without_the_api_server_it_is_closed_too(file: Path, psql: FakePsql, capsys: pytest.CaptureFixture[str]):
+    stop(file, Api(KubeError("GET configmaps/pg-failover: TimeoutError")))
+    assert psql.asked() == [fence.RELOAD, READERS]
+    assert "TimeoutError" in capsys.readouterr().out
+
+
+def test_a_switchover_is_carried_out(file: Path, psql: FakePsql, monkeypatch: pytest.MonkeyPatch):
+    seen: list[Request] = []
+
+    def switch_over(_kube: object, _config: object, patroni_file: Path, request: Request, close: Callable[[], None]) -> None:
+        assert patroni_file == file
+        seen.append(request)
+        assert psql.asked() == []
+        close()
+
+    monkeypatch.setattr(before_stop, "switch_over", switch_over)
+    monkeypatch.setattr(Patroni, "state", lambda _patroni: "stopping")
+    stop(file, Api({"leader": "pg-0", "member": "pg-1"}))
+    assert seen == [Request("pg-1")]
+    assert psql.asked() == [fence.RELOAD, READERS]
+
+
+def test_a_server_that_does_not_answer_holds_nobody_up_for_long(
+    file: Path, psql: FakePsql, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (psql.bin_dir / "psql").write_text("#!/bin/sh\nexec sleep 20\n")
+    monkeypatch.setattr(before_stop, "LONGEST", 1)
+    began = time.monotonic()
+    stop(file)
+    assert time.monotonic() - began < 15
+    assert said(capsys)["level"] == "warning"

@@ -47,6 +47,27 @@ def test_status(status: int, body: Any, role: str, running: bool, streaming: boo
     assert fake.calls[-1][0] == "GET /health", "which does not wait for a server that starts"
 
 
+@pytest.mark.parametrize(
+    ("body", "received"),
+    [
+        ({"role": "replica", "state": "running", "xlog": {"received_location": 89127320, "replayed_location": 1}}, 89127320),
+        ({"role": "replica", "state": "starting", "xlog": {"received_location": 89127320}}, 0),
+        ({"role": "primary", "state": "running", "xlog": {"location": 89127320}}, 0),
+        ({"role": "replica", "state": "running", "xlog": {"received_location": None}}, 0),
+        ({"role": "replica", "state": "running"}, 0),
+    ],
+)
+def test_how_far_a_standby_has_written_the_log(body: Any, received: int, fake: FakePatroni, patroni: Patroni):
+    fake.answers["GET /patroni"] = (200, body)
+    assert patroni.received() == received
+
+
+def test_state(fake: FakePatroni, patroni: Patroni):
+    fake.answers["GET /patroni"] = (503, {"role": "primary", "state": "stopping"})
+    assert patroni.state() == "stopping"
+    assert fake.calls[-1][0] == "GET /health"
+
+
 def test_unsafe_calls(fake: FakePatroni, patroni: Patroni):
     patroni.reload()
     patroni.patch_dynamic_config({"ttl": 30})

@@ -1,0 +1,123 @@
+"""A switchover that somebody asked for: the lock goes over as soon as the server has ended.
+
+Patroni looks once a second whether its server has written the last checkpoint, then waits for another second and frees the lock; and whoever is not
+the candidate sleeps for two (patroni/ha.py, ``process_unhealthy_cluster``), while commits wait for it. Its ``before_stop`` runs before all that. So
+here the server is stopped under a Patroni that is held still, and the candidate, once it says that it has the last checkpoint, and with it everything,
+gets the lock from its holder: it finds itself the leader, and the others follow it at once. Where no candidate was named the lock is freed, and
+Patroni elects. Where anything is other than expected, Patroni goes on as ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .farewell import is_paused
+from .fast_store import Store
+from .handover import Kill, end_server, ended_well, held_still, patroni_pid, send, server_pid
+from .kube_api import Kube, KubeError
+from .log import log
+from .patroni_api import Patroni, PatroniError
+from .tls import rest_api
+
+SOON = 5.0
+"""Seconds: a switchover that is scheduled for later is not why Patroni stops its server now."""
+LOOK_SECONDS = 0.05
+CANDIDATE_SECONDS = 0.5
+"""For the candidate to say that it has the last checkpoint. It had confirmed it before the server ended; its answer takes some hundredths."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    candidate: str
+    """Empty where it is Patroni's choice."""
+
+
+def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> Request | None:
+    """The switchover for which this Patroni is about to stop its server, if that is why.
+
+    :raises KubeError: when the API server does not answer.
+    :raises PatroniError: when Patroni does not.
+    """
+    own, scope = config["name"], config["scope"]
+    asked = kube.annotations(f"{scope}-failover")
+    leader, candidate, scheduled = (asked.get(key) or "" for key in ("leader", "member", "scheduled_at"))
+    if leader not in ("", own) or candidate == own or not (leader or candidate):
+        return None
+    if scheduled and (datetime.fromisoformat(scheduled) - now()).total_seconds() > SOON:
+        return None
+    if kube.annotations(f"{scope}-leader").get("leader") != own or is_paused(kube, scope):
+        return None
+    return Request(candidate) if member(config, "127.0.0.1", own=True).state() == "stopping" else None
+
+
+def member(config: dict[str, Any], host: str, *, own: bool = False) -> Patroni:
+    """The REST API of a member, for questions that need no login."""
+    api = rest_api(config)
+    return Patroni(api.url(host), "", "", api.own_context() if own else api.context())
+
+
+def switch_over(
+    kube: Kube, config: dict[str, Any], patroni_file: Path, request: Request, close: Callable[[], None], proc: Path = Path("/proc"), kill: Kill = send
+) -> None:
+    """Stop PostgreSQL and give the lock to whom it was asked for.
+
+    :param close: has the server turn its clients out.
+    """
+    patroni, server = patroni_pid(proc, patroni_file), server_pid(Path(config["postgresql"]["data_dir"]))
+    if patroni is None or server is None:
+        close()
+        return
+    store, own = Store(kube, config["scope"], config["kubernetes"]["role_label"]), config["name"]
+    with held_still(patroni, kill):
+        with suppress(KubeError):
+            store.announce()
+        with suppress(KubeError):
+            store.strike_off(own)  # kube-proxy, which changes a Service at most once a second, takes it out before the successor comes
+        close()
+        data = end_server(server, config, proc, kill)
+        if not ended_well(data):
+            log("warning", "switchover", "the server has not ended well in time: leaving the rest to Patroni")
+            return
+        try:
+            lock = store.lock()
+            if lock.holder != own:
+                return
+            if request.candidate and has_everything(store.address(request.candidate), config, location(data)):
+                store.pass_on(lock, request.candidate)
+                log("info", "switchover", "the server has ended, and the lock is the candidate's", candidate=request.candidate)
+            else:
+                store.vacate(lock)
+                log("info", "switchover", "the server has ended, and the lock is free")
+        except KubeError as error:
+            log("warning", "switchover", str(error))
+
+
+def location(data: dict[str, str]) -> int:
+    """Of the last checkpoint, of what pg_controldata says."""
+    high, _, low = data["Latest checkpoint location"].partition("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def has_everything(host: str, config: dict[str, Any], checkpoint: int) -> bool:
+    """Whether the member at this address has the record of the last checkpoint on its disk: all that was ever committed stands before it."""
+    until = time.monotonic() + CANDIDATE_SECONDS
+    while host:
+        try:
+            if member(config, host).received() > checkpoint:
+                return True
+        except PatroniError as error:
+            log("warning", "switchover", str(error))
+            return False
+        if time.monotonic() > until:
+            break
+        time.sleep(LOOK_SECONDS)
+    log("warning", "switchover", "the candidate does not have everything: Patroni elects")
+    return False
