@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from sos_constructs.postgres import access
-from sos_constructs.postgres.agent import before_stop, fence
+from sos_constructs.postgres.agent import closing, fence
 from sos_constructs.postgres.agent.patroni_api import Status
 from sos_constructs.postgres.agent.psql import Psql
 
@@ -51,7 +51,7 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(text)
         path.chmod(0o644)
 
-    for module in (before_stop, fence):
+    for module in (closing, fence):
         monkeypatch.setattr(module, "write_whole", write)
 
 
@@ -121,8 +121,8 @@ def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
         guarded.psql("SELECT pg_terminate_backend(min(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")  # as a fast shutdown does
         first.join(30)
         second.join(0.1)
-        assert reader.execute(count).fetchone() == (1,), "PostgreSQL shows a row that no standby has; if it no longer does, the module before_stop can go"
-        before_stop.close(guarded.data_dir.parent, config)
+        assert reader.execute(count).fetchone() == (1,), "PostgreSQL shows a row that no standby has; if it no longer does, the module closing can go"
+        closing.close(guarded.data_dir.parent, config)
         for connection in (reader, idle):
             with pytest.raises(psycopg.OperationalError):
                 connection.execute(count)

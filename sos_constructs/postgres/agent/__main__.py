@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -21,15 +22,15 @@ from .certificates import Renewal
 from .expiry import INTERVAL as EXPIRY_INTERVAL
 from .expiry import Expiry
 from .farewell import leave
-from .files import Declared, DeclaredError
+from .files import DeclaredError
 from .guard import NotStreaming
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
 from .lock_watch import LockWatch, watch_rivals
 from .log import log, say_as_first_process
 from .metrics import Metrics, serve
-from .patroni_api import PatroniError, Status
+from .patroni_api import PatroniError, Status, of_member
 from .pooler_role import PoolerRole
-from .psql import SqlError
+from .psql import SqlError, of_patroni
 from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
 from .restarts import Restarts, Settled
@@ -188,11 +189,11 @@ def watch_fence(member: Member, metrics: Metrics) -> None:
     wall, alarm = fence.Fence(member.runtime_dir), Alarm()
 
     def look() -> None:
-        declared = member.declared()
-        patroni = member.patroni(declared)
+        config = json.loads(member.patroni_file.read_text())  # not what is mounted: a mistake in there must not keep a server closed
+        patroni = of_member(config, "127.0.0.1", own=True)
         status = patroni.health()
         alarm.look(status, patroni)
-        wall.round(status, member.psql(declared), partial(lock_is_ours, member, declared))
+        wall.round(status, of_patroni(config), partial(lock_is_ours, member, config["scope"]))
 
     keep("fence", metrics, look, pause=fence.INTERVAL)
 
@@ -209,10 +210,10 @@ def watch_expiry(expiry: Expiry, member: Member, metrics: Metrics) -> None:
     keep("expiry", metrics, look, pause=EXPIRY_INTERVAL)
 
 
-def lock_is_ours(member: Member, declared: Declared) -> bool:
+def lock_is_ours(member: Member, scope: str) -> bool:
     """Whether the API server says so, and soon."""
     try:
-        lock = replace(connect(member), timeout=1.0).annotations(f"{declared.patroni['scope']}-leader")
+        lock = replace(connect(member), timeout=1.0).annotations(f"{scope}-leader")
     except KubeError:
         return False
     return lock.get("leader") == member.pod.name

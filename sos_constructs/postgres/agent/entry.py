@@ -121,6 +121,7 @@ def run(command: list[str], pipes: Path = PIPES) -> int:
     def hand_on(number: int, _frame: FrameType | None) -> None:
         with suppress(ProcessLookupError):
             os.kill(child.pid, number)  # not through Popen, which would bury the child by itself
+            os.kill(child.pid, signal.SIGCONT)  # one that is held still (handover.py), and whose holder was killed, would never hear of it
 
     for number in HANDED_ON:
         signal.signal(number, hand_on)

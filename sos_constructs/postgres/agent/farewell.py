@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .closing import close_in_time
 from .handover import hand_over
 from .kube_api import Kube, KubeError, NotFound
 from .log import log
@@ -28,7 +30,7 @@ def leave(
     patroni_file: Path,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-    stop: Callable[[Kube, dict[str, Any], Path], None] = hand_over,
+    stop: Callable[[Kube, dict[str, Any], Path, Callable[[], None]], None] = hand_over,
 ) -> None:
     """Return when this member may stop; the holder of the lock has its server stopped then."""
     config = json.loads(patroni_file.read_text())
@@ -39,7 +41,7 @@ def leave(
     except KubeError as error:
         log("warning", "farewell", str(error))
         return
-    stop(kube, config, patroni_file)
+    stop(kube, config, patroni_file, partial(close_in_time, patroni_file.parent, config))
 
 
 def wait_for_voters(kube: Kube, config: dict[str, Any], clock: Callable[[], float], sleep: Callable[[float], None]) -> None:

@@ -117,6 +117,11 @@ class Store:
         now = datetime.now(timezone.utc).isoformat()
         self._change_lock(lock, {"acquireTime": now, "leader": pod, "renewTime": now})
 
+    def forget_switchover(self) -> None:
+        """Nobody has asked for a switchover: Patroni elects by who has what, and not by name."""
+        path = f"configmaps/{self.scope}-failover"
+        self.kube.annotate(path, self.kube.metadata(path)["resourceVersion"], {"leader": None, "member": None, "scheduled_at": None})
+
     def forget_address(self, pod: str) -> None:
         """Take the address of a member's REST API out of its own entry: the others would wait two seconds for an answer that does not come.
 

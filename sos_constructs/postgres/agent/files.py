@@ -86,7 +86,7 @@ def read_credential(folder: Path, key: str) -> str:
 
 def write_whole(path: Path, text: str) -> None:
     """Replace the file by one rename, readable by its owner only."""
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")  # two processes may write the same file
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)

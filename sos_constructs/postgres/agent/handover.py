@@ -44,10 +44,11 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path = Path("/proc"), kill: Kill = send) -> None:
+def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, close: Callable[[], None], proc: Path = Path("/proc"), kill: Kill = send) -> None:
     """Stop PostgreSQL and give the lock away, under a Patroni that has been told to stop.
 
     :param config: Patroni's configuration file, read.
+    :param close: has the server turn its clients out.
     """
     patroni, server = patroni_pid(proc, patroni_file), server_pid(Path(config["postgresql"]["data_dir"]))
     if patroni is None or server is None:
@@ -61,6 +62,7 @@ def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path
         # The others need not wait two seconds for its answer. They hear of this and of the lock in two streams, so it has to be well before.
         with suppress(KubeError):
             store.forget_address(config["name"])
+        close()
         if not ended_well(end_server(server, config, proc, kill)):
             log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
             return

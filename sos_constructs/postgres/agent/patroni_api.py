@@ -7,8 +7,11 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from .tls import rest_api
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,16 @@ class Patroni:
         """What Patroni is about with its server, in its own words: ``stopping`` before a demotion, ``restarting`` before a restart."""
         return str(self._call("GET", "/health", seconds=1).get("state"))
 
-    def received(self) -> int:
-        """How far a standby that runs has written the log to its disk; 0 for a member that does not run as a standby.
+    def received(self) -> tuple[int, int]:
+        """Timeline and place up to which a standby that runs has the log; zeros for a member that does not run as a standby.
 
         :raises PatroniError: when nobody answers within a second.
         """
         answer = self._call("GET", "/patroni", seconds=1)
-        location = (answer.get("xlog") or {}).get("received_location") if (answer.get("role"), answer.get("state")) == ("replica", "running") else 0
-        return location if isinstance(location, int) else 0
+        if (answer.get("role"), answer.get("state")) != ("replica", "running"):
+            return 0, 0
+        timeline, location = answer.get("timeline"), (answer.get("xlog") or {}).get("received_location")
+        return (timeline, location) if isinstance(timeline, int) and isinstance(location, int) else (0, 0)
 
     def reinitialize(self) -> None:
         """Throw this member's data away and copy them anew from the leader. Patroni refuses on the leader itself."""
@@ -139,6 +144,12 @@ class Patroni:
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def of_member(config: Mapping[str, Any], host: str, *, own: bool = False) -> Patroni:
+    """The REST API of the member at this address, by Patroni's configuration file."""
+    api, login = rest_api(config), config["restapi"]["authentication"]
+    return Patroni(api.url(host), login["username"], login["password"], api.own_context() if own else api.context())
 
 
 def difference(wanted: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:

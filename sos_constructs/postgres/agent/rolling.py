@@ -4,9 +4,8 @@ The StatefulSet's strategy is OnDelete, because a rolling update goes by ordinal
 waits for ever behind a pod that does not come up, also when the template is put right (Kubernetes issue 67250). The agent beside the
 holder of the lock does it instead, through the eviction API, so that the disruption budget holds.
 
-The primary hands over by its own shutdown: Patroni gives the lock away only when a standby has the last record, and only a standby with
-every acknowledged commit may take it. A switchover through Patroni's REST API costs two seconds more: the other standbys sleep for
-that long before they follow (patroni/ha.py, process_unhealthy_cluster), and the quorum needs one of them.
+The primary hands over by its own shutdown: the lock is given away only when the connected standbys have the last record, and only a standby with
+every acknowledged commit may take it.
 """
 
 from __future__ import annotations

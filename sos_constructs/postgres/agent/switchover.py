@@ -4,7 +4,7 @@ Patroni looks once a second whether its server has written the last checkpoint, 
 the candidate sleeps for two (patroni/ha.py, ``process_unhealthy_cluster``), while commits wait for it. Its ``before_stop`` runs before all that. So
 here the server is stopped under a Patroni that is held still, and the candidate, once it says that it has the last checkpoint, and with it everything,
 gets the lock from its holder: it finds itself the leader, and the others follow it at once. Where no candidate was named the lock is freed, and
-Patroni elects. Where anything is other than expected, Patroni goes on as ever.
+Patroni elects; so it does where the candidate lacks something. Where anything is other than expected, Patroni goes on as ever.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from typing import Any
 from .farewell import is_paused
 from .fast_store import Store
 from .handover import Kill, end_server, ended_well, held_still, patroni_pid, send, server_pid
-from .kube_api import Kube, KubeError
+from .kube_api import Kube, KubeError, NotFound
 from .log import log
-from .patroni_api import Patroni, PatroniError
-from .tls import rest_api
+from .patroni_api import PatroniError, of_member
 
 SOON = 5.0
 """Seconds: a switchover that is scheduled for later is not why Patroni stops its server now."""
@@ -44,10 +43,12 @@ def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = 
     """The switchover for which this Patroni is about to stop its server, if that is why.
 
     :raises KubeError: when the API server does not answer.
-    :raises PatroniError: when Patroni does not.
     """
     own, scope = config["name"], config["scope"]
-    asked = kube.annotations(f"{scope}-failover")
+    try:
+        asked = kube.annotations(f"{scope}-failover")
+    except NotFound:
+        return None  # nobody ever asked
     leader, candidate, scheduled = (asked.get(key) or "" for key in ("leader", "member", "scheduled_at"))
     if leader not in ("", own) or candidate == own or not (leader or candidate):
         return None
@@ -55,13 +56,7 @@ def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = 
         return None
     if kube.annotations(f"{scope}-leader").get("leader") != own or is_paused(kube, scope):
         return None
-    return Request(candidate) if member(config, "127.0.0.1", own=True).state() == "stopping" else None
-
-
-def member(config: dict[str, Any], host: str, *, own: bool = False) -> Patroni:
-    """The REST API of a member, for questions that need no login."""
-    api = rest_api(config)
-    return Patroni(api.url(host), "", "", api.own_context() if own else api.context())
+    return Request(candidate)
 
 
 def switch_over(
@@ -90,34 +85,43 @@ def switch_over(
             lock = store.lock()
             if lock.holder != own:
                 return
-            if request.candidate and has_everything(store.address(request.candidate), config, location(data)):
+            if request.candidate and is_voter(request.candidate, own, store) and has_everything(store.address(request.candidate), config, data):
                 store.pass_on(lock, request.candidate)
                 log("info", "switchover", "the server has ended, and the lock is the candidate's", candidate=request.candidate)
-            else:
-                store.vacate(lock)
-                log("info", "switchover", "the server has ended, and the lock is free")
+                return
+            if request.candidate:  # Patroni's candidate takes a free lock whatever it has, and nobody else does
+                log("warning", "switchover", "the candidate does not have everything: Patroni elects", candidate=request.candidate)
+                store.forget_switchover()
+            store.vacate(lock)
+            log("info", "switchover", "the server has ended, and the lock is free")
         except KubeError as error:
             log("warning", "switchover", str(error))
 
 
-def location(data: dict[str, str]) -> int:
-    """Of the last checkpoint, of what pg_controldata says."""
+def is_voter(candidate: str, own: str, store: Store) -> bool:
+    """Whether commits of this primary may wait for it: who does not follow it could have a log of its own."""
+    voters = store.voters()
+    return voters.leader == own and candidate in voters.names
+
+
+def last_checkpoint(data: dict[str, str]) -> tuple[int, int]:
+    """Its timeline and place, of what pg_controldata says."""
     high, _, low = data["Latest checkpoint location"].partition("/")
-    return (int(high, 16) << 32) + int(low, 16)
+    return int(data["Latest checkpoint's TimeLineID"]), (int(high, 16) << 32) + int(low, 16)
 
 
-def has_everything(host: str, config: dict[str, Any], checkpoint: int) -> bool:
-    """Whether the member at this address has the record of the last checkpoint on its disk: all that was ever committed stands before it."""
-    until = time.monotonic() + CANDIDATE_SECONDS
+def has_everything(host: str, config: dict[str, Any], data: dict[str, str]) -> bool:
+    """Whether the member at this address has the record of the last checkpoint: all that was ever committed stands before it."""
+    until, (timeline, place) = time.monotonic() + CANDIDATE_SECONDS, last_checkpoint(data)
     while host:
         try:
-            if member(config, host).received() > checkpoint:
-                return True
+            found = of_member(config, host).received()
         except PatroniError as error:
             log("warning", "switchover", str(error))
             return False
+        if found[0] == timeline and found[1] > place:
+            return True
         if time.monotonic() > until:
-            break
+            return False
         time.sleep(LOOK_SECONDS)
-    log("warning", "switchover", "the candidate does not have everything: Patroni elects")
     return False

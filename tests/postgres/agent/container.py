@@ -10,8 +10,9 @@ from sos_constructs.postgres.agent.handover import hand_over
 
 FILE = Path("/run/sos/patroni.yml")
 SERVER, PATRONI = 20, 10
-LOCATION = "1/5A69978"
+LOCATION, TIMELINE = "1/5A69978", 7
 """Of the last checkpoint."""
+CLOSED = "clients are turned out"
 
 
 class Container:
@@ -23,6 +24,7 @@ class Container:
         self.now, self.looks, self.leader = 0.0, 0, "pg-0"
         self.asked: dict[str, str] = {}
         self.config_value = "{}"
+        self.voters = {"leader": "pg-0", "sync_standby": "pg-1,pg-2"}
         self.proc.mkdir()
         self.data.mkdir()
         (self.proc / "meminfo").touch()
@@ -45,8 +47,9 @@ class Container:
             "pg_control version number:            1300",
             f"Database cluster state:               {state}",
             f"Latest checkpoint location:           {LOCATION}",
+            f"Latest checkpoint's TimeLineID:       {TIMELINE}",
         )
-        program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+        program.write_text("#!/bin/sh\n" + "".join(f'echo "{line}"\n' for line in lines))
         program.chmod(0o755)
 
     def kill(self, pid: int, number: int) -> None:
@@ -63,8 +66,12 @@ class Container:
     def metadata(self, path: str) -> dict[str, Any]:
         if path == "configmaps/pg-leader":
             return {"annotations": {"leader": self.leader, "renewTime": "r", "ttl": "20"}, "resourceVersion": "7"}
+        if path == "configmaps/pg-sync":
+            return {"annotations": self.voters, "resourceVersion": "6"}
         if path == "pods/pg-1":
             return {"annotations": {"status": '{"conn_url":"postgres://10.1.2.3:5432/postgres"}'}, "resourceVersion": "9"}
+        if path == "configmaps/pg-failover":
+            return {"annotations": self.asked, "resourceVersion": "5"}
         assert path == "pods/pg-0"
         return {"annotations": {"status": '{"api_url":"https://pg-0","role":"primary"}'}, "labels": {"role": "primary"}, "resourceVersion": "8"}
 
@@ -83,7 +90,10 @@ class Container:
 
     def hand_over(self) -> None:
         kube: Any = self
-        hand_over(kube, self.config, FILE, self.proc, self.kill)
+        hand_over(kube, self.config, FILE, self.close, self.proc, self.kill)
+
+    def close(self) -> None:
+        self.happened.append(CLOSED)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -102,6 +112,6 @@ class Container:
 
 FORGOTTEN: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {})
 ANNOUNCED: object = ("configmaps/pg-leader", "7", {"sos-constructs/leaving": "r"}, {})
-STOPPED = [ANNOUNCED, (PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, (SERVER, signal.SIGINT)]
+STOPPED = [ANNOUNCED, (PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, CLOSED, (SERVER, signal.SIGINT)]
 VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
 GOES_ON = (PATRONI, signal.SIGCONT)

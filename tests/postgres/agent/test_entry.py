@@ -76,6 +76,16 @@ def test_signals_are_handed_on(start: Start) -> None:
     assert (code, messages(events)) == (7, ["stopping"])
 
 
+def test_a_child_that_was_held_still_hears_that_it_is_to_end(start: Start) -> None:
+    """The hooks hold Patroni still for moments; one that was killed meanwhile leaves it so."""
+    process = start("trap 'exit 7' TERM; echo ready; kill -STOP $$; while :; do sleep 0.05; done")
+    assert process.stdout
+    assert json.loads(process.stdout.readline())["message"] == "ready"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert outcome(process)[0] == 7
+
+
 def test_orphans_do_not_outlive_the_child(start: Start) -> None:
     """A Patroni that is killed leaves a PostgreSQL behind that writes: the container must end at once, whoever holds its output open."""
     process = start("sleep 30 & echo $!; kill -9 $$")

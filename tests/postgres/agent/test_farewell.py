@@ -54,7 +54,9 @@ def waited(api: Any, file: Path, stopped: list[str] | None = None) -> float:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    leave(api, file, clock=lambda: now[0], sleep=sleep, stop=lambda _kube, config, _file: (stopped if stopped is not None else []).append(config["name"]))
+    leave(
+        api, file, clock=lambda: now[0], sleep=sleep, stop=lambda _kube, config, _file, _close: (stopped if stopped is not None else []).append(config["name"])
+    )
     return now[0]
 
 

@@ -101,7 +101,7 @@ def test_patroni_goes_on_whatever_happens(container: Container):
 
     kube: Any = container
     with pytest.raises(PermissionError):
-        hand_over(kube, container.config, FILE, container.proc, kill)
+        hand_over(kube, container.config, FILE, container.close, container.proc, kill)
     assert container.happened[-1] == GOES_ON
 
 

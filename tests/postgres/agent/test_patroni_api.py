@@ -50,14 +50,15 @@ def test_status(status: int, body: Any, role: str, running: bool, streaming: boo
 @pytest.mark.parametrize(
     ("body", "received"),
     [
-        ({"role": "replica", "state": "running", "xlog": {"received_location": 89127320, "replayed_location": 1}}, 89127320),
-        ({"role": "replica", "state": "starting", "xlog": {"received_location": 89127320}}, 0),
-        ({"role": "primary", "state": "running", "xlog": {"location": 89127320}}, 0),
-        ({"role": "replica", "state": "running", "xlog": {"received_location": None}}, 0),
-        ({"role": "replica", "state": "running"}, 0),
+        ({"role": "replica", "state": "running", "timeline": 5, "xlog": {"received_location": 89127320, "replayed_location": 1}}, (5, 89127320)),
+        ({"role": "replica", "state": "starting", "timeline": 5, "xlog": {"received_location": 89127320}}, (0, 0)),
+        ({"role": "primary", "state": "running", "timeline": 5, "xlog": {"location": 89127320}}, (0, 0)),
+        ({"role": "replica", "state": "running", "timeline": 5, "xlog": {"received_location": None}}, (0, 0)),
+        ({"role": "replica", "state": "running", "timeline": None, "xlog": {"received_location": 89127320}}, (0, 0)),
+        ({"role": "replica", "state": "running"}, (0, 0)),
     ],
 )
-def test_how_far_a_standby_has_written_the_log(body: Any, received: int, fake: FakePatroni, patroni: Patroni):
+def test_how_far_a_standby_has_the_log(body: Any, received: tuple[int, int], fake: FakePatroni, patroni: Patroni):
     fake.answers["GET /patroni"] = (200, body)
     assert patroni.received() == received
 

@@ -9,51 +9,50 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres.agent import handover, switchover
-from sos_constructs.postgres.agent.kube_api import Conflict
+from sos_constructs.postgres.agent.kube_api import Conflict, NotFound
 from sos_constructs.postgres.agent.patroni_api import Patroni, PatroniError
 from sos_constructs.postgres.agent.switchover import Request, requested, switch_over
 
 import pytest
 
-from tests.postgres.agent.container import ANNOUNCED, FILE, GOES_ON, PATRONI, SERVER, VACATED, Container
+from tests.postgres.agent.container import ANNOUNCED, CLOSED, FILE, GOES_ON, PATRONI, SERVER, TIMELINE, VACATED, Container
 
 NOW = datetime(2026, 11, 29, 20, tzinfo=timezone.utc)
 STRUCK_OFF: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {"role": None})
-CLOSED = "clients are turned out"
 BEGINS = [(PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, CLOSED, (SERVER, signal.SIGINT)]
-EVERYTHING = (1 << 32) + 0x5A69978 + 1
+PLACE = (1 << 32) + 0x5A69978
+EVERYTHING = (TIMELINE, PLACE + 1)
+FORGOTTEN: object = ("configmaps/pg-failover", "5", {"leader": None, "member": None, "scheduled_at": None}, {})
 
 
 class Members:
-    """What the members' REST API says."""
+    """What the candidate's REST API says, answer by answer; the last one stays."""
 
     def __init__(self) -> None:
-        self.state, self.received = "stopping", [EVERYTHING]
-        self.hosts: list[str] = []
+        self.received: list[tuple[int, int] | PatroniError] = [EVERYTHING]
+        self.urls: list[str] = []
 
-    def patroni(self, url: str) -> str:
-        self.hosts.append(url.split("//")[1].split(":", maxsplit=1)[0])
-        return url
+    def answer(self, patroni: Patroni) -> tuple[int, int]:
+        self.urls.append(patroni.url)
+        answer = self.received.pop(0) if len(self.received) > 1 else self.received[0]
+        if isinstance(answer, PatroniError):
+            raise answer
+        return answer
 
 
 @pytest.fixture
 def members(monkeypatch: pytest.MonkeyPatch) -> Members:
     made = Members()
 
-    def received(patroni: Patroni) -> int:
-        made.patroni(patroni.url)
-        location = made.received.pop(0) if len(made.received) > 1 else made.received[0]
-        if location < 0:
-            raise PatroniError("GET /patroni: URLError")
-        return location
+    def received(patroni: Patroni) -> tuple[int, int]:
+        return made.answer(patroni)
 
-    monkeypatch.setattr(Patroni, "state", lambda patroni: made.state if "//127.0.0.1:" in patroni.url else "running")
     monkeypatch.setattr(Patroni, "received", received)
     return made
 
 
 @pytest.fixture
-def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: Members) -> Container:
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     made = Container(tmp_path)
     monkeypatch.setattr(time, "sleep", made.sleep)
     monkeypatch.setattr(time, "monotonic", lambda: made.now)
@@ -61,7 +60,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: Members)
 
 
 def config(container: Container) -> dict[str, Any]:
-    return container.config | {"restapi": {"listen": "*:8008"}}
+    return container.config | {"restapi": {"listen": "*:8008", "authentication": {"username": "patroni", "password": "canary"}}}
 
 
 def asks(container: Container, **annotations: str) -> Request | None:
@@ -72,7 +71,7 @@ def asks(container: Container, **annotations: str) -> Request | None:
 
 def run(container: Container, candidate: str) -> None:
     kube: Any = container
-    switch_over(kube, config(container), FILE, Request(candidate), lambda: container.happened.append(CLOSED), container.proc, container.kill)
+    switch_over(kube, config(container), FILE, Request(candidate), container.close, container.proc, container.kill)
 
 
 def changes(container: Container) -> dict[str, str | None]:
@@ -112,10 +111,12 @@ def test_it_is_something_else(container: Container, asked: dict[str, str]):
     assert asks(container, **asked) is None
 
 
-@pytest.mark.parametrize("state", ["restarting", "running", "starting"])
-def test_a_restart_is_no_switchover(container: Container, members: Members, state: str):
-    members.state = state
-    assert asks(container, leader="pg-0") is None
+def test_nobody_ever_asked(container: Container, monkeypatch: pytest.MonkeyPatch):
+    def missing(_config_map: str) -> dict[str, str]:
+        raise NotFound("GET configmaps/pg-failover: HTTP 404")
+
+    monkeypatch.setattr(container, "annotations", missing)
+    assert asks(container) is None
 
 
 def test_who_does_not_hold_the_lock_gives_none_away(container: Container):
@@ -140,29 +141,44 @@ def test_the_candidate_gets_the_lock(container: Container, members: Members):
     assert written["acquireTime"] == written["renewTime"] != "r"
     assert datetime.fromisoformat(str(written["renewTime"])).tzinfo
     assert container.happened[-1] == GOES_ON
-    assert members.hosts == ["10.1.2.3"], "where the candidate's entry says that it is"
+    assert members.urls == ["http://10.1.2.3:8008"], "where the candidate's entry says that it is"
     assert container.now == pytest.approx(3 * handover.LOOK_SECONDS), "nobody is waited for"
 
 
 def test_a_candidate_that_is_a_moment_behind_is_waited_for(container: Container, members: Members):
-    members.received = [EVERYTHING - 1, EVERYTHING]
+    members.received = [(TIMELINE, PLACE), EVERYTHING]
     run(container, "pg-1")
     assert changes(container)["leader"] == "pg-1"
 
 
-@pytest.mark.parametrize("received", [EVERYTHING - 1, 0, -1], ids=["it stays behind", "it does not run as a standby", "it does not answer"])
-def test_to_a_candidate_that_lacks_something_patroni_elects(container: Container, members: Members, received: int, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    "received",
+    [(TIMELINE, PLACE), (TIMELINE - 1, PLACE + 1000), (0, 0), PatroniError("GET /patroni: URLError")],
+    ids=["it stays behind", "it has a log of its own", "it does not run as a standby", "it does not answer"],
+)
+def test_to_a_candidate_that_lacks_something_patroni_elects(
+    container: Container, members: Members, received: tuple[int, int] | PatroniError, capsys: pytest.CaptureFixture[str]
+):
+    """By who has what: with the request in the store the candidate would take a free lock whatever it has, and nobody else would."""
     members.received = [received]
     run(container, "pg-1")
-    assert container.happened == [*BEGINS, VACATED, GOES_ON]
+    assert container.happened == [*BEGINS, FORGOTTEN, VACATED, GOES_ON]
     assert container.now < 3 * handover.LOOK_SECONDS + switchover.CANDIDATE_SECONDS + 0.2
     assert "warning" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("voters", [{"leader": "pg-0", "sync_standby": "pg-2"}, {"leader": "pg-0"}, {"leader": "pg-2", "sync_standby": "pg-0,pg-1"}])
+def test_to_a_candidate_that_is_no_voter_patroni_elects(container: Container, members: Members, voters: dict[str, str]):
+    container.voters = voters
+    run(container, "pg-1")
+    assert container.happened == [*BEGINS, FORGOTTEN, VACATED, GOES_ON]
+    assert members.urls == []
 
 
 def test_without_a_candidate_patroni_elects(container: Container, members: Members):
     run(container, "")
     assert container.happened == [*BEGINS, VACATED, GOES_ON]
-    assert members.hosts == []
+    assert members.urls == []
 
 
 @pytest.mark.parametrize("state", ["in production", "shutting down"])
