@@ -100,9 +100,19 @@ def test_where_commits_wait_nobody_reads_from_a_server_that_ends(mode: str, wait
     if waits:
         shell, option, script = shlex.split(postgresql["before_stop"])
         assert (shell, option) == ("sh", "-c")
-        module = re.search(r"python3 -B -m agent[.](\w+) /run/sos/patroni[.]yml$", script)
+        module = re.search(r"python3 -B -m agent[.](\w+) /run/sos/patroni[.]yml; }$", script)
         assert module
         assert f"{module[1]}.py" in configmaps.agent(spec())["data"]
+
+
+@pytest.mark.parametrize("hurry", [False, True])
+def test_a_pod_without_time_stops_at_once(tmp_path: Path, hurry: bool):
+    command = patroni.local(spec())["postgresql"]["before_stop"].replace("/run/sos/hurry", str(tmp_path / "hurry"))
+    command = command.replace("/opt/sos", str(tmp_path)).replace("python3 -B -m agent.before_stop", "echo done")
+    if hurry:
+        (tmp_path / "hurry").touch()
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True)
+    assert done.stdout == ("" if hurry else "done /run/sos/patroni.yml\n")
 
 
 # --- Patroni's own validator ------------------------------------------------------------------------------------------

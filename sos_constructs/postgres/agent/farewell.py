@@ -21,6 +21,8 @@ from .handover import hand_over
 from .kube_api import Kube, KubeError, NotFound
 from .log import log
 
+HURRY = "hurry"
+"""File beside Patroni's: its ``before_stop`` has no time, and does nothing."""
 LONGEST = 30.0
 """Seconds after which it stops all the same: ten rounds of Patroni's loop at its default."""
 
@@ -35,8 +37,11 @@ def leave(
     """Return when this member may stop; the holder of the lock has its server stopped then."""
     config = json.loads(patroni_file.read_text())
     try:
+        if not has_time(kube, config["name"]):
+            (patroni_file.parent / HURRY).touch()
+            return
         wait_for_voters(kube, config, clock, sleep)
-        if not holds_lock(kube, config["name"], config["scope"]) or is_paused(kube, config["scope"]) or not has_time(kube, config["name"]):
+        if not holds_lock(kube, config["name"], config["scope"]) or is_paused(kube, config["scope"]):
             return
     except KubeError as error:
         log("warning", "farewell", str(error))

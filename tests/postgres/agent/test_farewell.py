@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sos_constructs.postgres import names
 from sos_constructs.postgres.agent.farewell import LONGEST, leave
 from sos_constructs.postgres.agent.kube_api import KubeError, NotFound
 
@@ -137,3 +138,9 @@ def test_a_pod_that_was_deleted_by_force_has_no_time_for_it(known: dict[str, dic
     api = Api("pg-4", "pg-0", **STAY)
     api.known = known
     assert (waited(api, file, stopped), stopped) == (0, [])
+    assert (file.parent / Path(names.HURRY).name).exists(), "and Patroni stops its server without our script"
+
+
+def test_who_has_time_is_not_in_a_hurry(file: Path):
+    waited(Api("pg-4", "pg-0", **STAY, pg_4="going"), file)
+    assert not (file.parent / Path(names.HURRY).name).exists()
