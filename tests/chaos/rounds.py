@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from tests.chaos import checker
-from tests.chaos.access import Addresses, forget_connections
+from tests.chaos.access import UNANSWERED, Addresses, forget_connections
 from tests.chaos.faults import Fault
 from tests.chaos.history import History, Write, largest_gap
 from tests.chaos.scene import Scene
@@ -123,6 +123,7 @@ def recovery(stage: Stage, workload: Workload, trouble: list[str]) -> dict[str, 
         took["streaming"] = workload.now() - began
         _writes(workload, PATIENCE)
         kube.poll("every agent content", lambda: not discontent(stage.installation), PATIENCE, pause=1.0)
+        forget_connections(stage.environment["PGHOSTADDR"], UNANSWERED)
         took["all"] = workload.now() - began
         recovered = workload.now()
         kube.poll("fresh connections", lambda: workload.attempts_since(recovered) >= QUIET_PROBES, 60, pause=0.3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.access import forget_connections
+from tests.chaos.access import UNANSWERED, forget_connections
 from tests.chaos.history import Attempt, History, Write
 from tests.chaos.rounds import figures
 
@@ -37,7 +37,9 @@ def test_dead_connections_to_the_service_are_forgotten_where_that_can_be_done(tm
     program, said = tmp_path / "conntrack", tmp_path / "said"
     monkeypatch.setenv("PATH", str(tmp_path))
     forget_connections("10.96.0.7")
-    program.write_text(f"#!/bin/sh\necho $* > {said}\nexit 1\n")
+    program.write_text(f"#!/bin/sh\necho $* >> {said}\nexit 1\n")
     program.chmod(0o755)
     forget_connections("10.96.0.7")
     assert said.read_text() == "-D -p tcp --dst 10.96.0.7 --dport 5432\n"
+    forget_connections("10.96.0.7", UNANSWERED[:2])
+    assert said.read_text().splitlines()[1:] == [f"-D -p tcp --dst 10.96.0.7 --dport 5432 --state {state}" for state in ("SYN_SENT", "FIN_WAIT")]
