@@ -21,7 +21,7 @@ from .alarm import Alarm
 from .certificates import Renewal
 from .expiry import INTERVAL as EXPIRY_INTERVAL
 from .expiry import Expiry
-from .farewell import leave
+from .farewell import holds_lock, leave
 from .files import DeclaredError
 from .guard import NotStreaming
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
@@ -213,10 +213,9 @@ def watch_expiry(expiry: Expiry, member: Member, metrics: Metrics) -> None:
 def lock_is_ours(member: Member, scope: str) -> bool:
     """Whether the API server says so, and soon."""
     try:
-        lock = replace(connect(member), timeout=1.0).annotations(f"{scope}-leader")
+        return holds_lock(replace(connect(member), timeout=1.0), member.pod.name, scope)
     except KubeError:
         return False
-    return lock.get("leader") == member.pod.name
 
 
 def connect(member: Member) -> Kube:

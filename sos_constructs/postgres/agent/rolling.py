@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .farewell import holds_lock
 from .files import Declared
 from .kube_api import Conflict, Kube
 from .log import log
@@ -117,7 +118,7 @@ class Rolling:
         if act is None:
             return
         self._under_way = True
-        if act.pod and kube.annotations(f"{declared.patroni['scope']}-leader").get("leader") != own:
+        if act.pod and not holds_lock(kube, own, declared.patroni["scope"]):
             act = Act("", "this member no longer holds the lock")
         if not act.pod:
             self._wait(act.reason)

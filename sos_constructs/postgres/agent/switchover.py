@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .farewell import is_paused
+from .farewell import holds_lock, is_paused
 from .fast_store import Store
 from .handover import Kill, end_server, ended_well, held_still, patroni_pid, send, server_pid
 from .kube_api import Kube, KubeError, NotFound
@@ -54,7 +54,7 @@ def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = 
         return None
     if scheduled and (datetime.fromisoformat(scheduled) - now()).total_seconds() > SOON:
         return None
-    if kube.annotations(f"{scope}-leader").get("leader") != own or is_paused(kube, scope):
+    if not holds_lock(kube, own, scope) or is_paused(kube, scope):
         return None
     return Request(candidate)
 
