@@ -129,7 +129,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
             Setting("max_slot_wal_keep_size", _mb(storage // 5), "20 % of the volume: a dead standby's slot must not fill the disk"),
             _sender_timeout(spec.failover is not None),
             Setting("wal_receiver_timeout", "5s", "the same seen from the standby (CloudNativePG)"),
-            Setting("wal_retrieve_retry_interval", "1s", "commits wait for a standby: it asks a restarted primary again after a second, not after 5 s"),
+            Setting("wal_retrieve_retry_interval", "500ms", "commits wait for a standby: it asks a restarted primary again after half a second, not after 5 s"),
             Setting("hot_standby_feedback", "on", "long reads on postgres-readonly-service are not cancelled by vacuum; costs bloat while they run"),
             Setting("max_worker_processes", str(workers), "PostgreSQL's default of 8, or the CPU limit if that is more (pgtune)"),
             Setting("max_locks_per_transaction", "64", "PostgreSQL's default, named because all members must agree"),
