@@ -19,8 +19,8 @@ from .metrics import serve
 from .pooler_certificate import Serving, first
 from .pooler_console import Console, ConsoleError
 from .pooler_metrics import PoolerMetrics
+from .pooler_probe import FIRST_INTERVAL, Probe
 from .pooler_probe import INTERVAL as PROBE_INTERVAL
-from .pooler_probe import Probe
 from .pooler_watch import Session, Watch, cannot_log_in
 from .tls import Places
 
@@ -65,6 +65,11 @@ class Pod:
     def loaded_file(self) -> Path:
         """Digest of the configuration that PgBouncer last loaded."""
         return self.runtime_dir / "loaded"
+
+    @property
+    def served_file(self) -> Path:
+        """There once a client of the primary's side was served in this pod; the startup probe of PgBouncer's containers waits for it."""
+        return self.runtime_dir / "served"
 
     def digest(self) -> str:
         """Changes with what PgBouncer reads at RELOAD: its configuration, and the database's CA."""
@@ -216,14 +221,15 @@ def probe(pod: Pod, metrics: PoolerMetrics) -> None:
     asking, said = Probe(metrics.serves), ""
     while True:
         try:
-            asking.look(pod.declared(), pod.used_file.read_text("ascii"))
+            if "primary" in asking.look(pod.declared(), pod.used_file.read_text("ascii")):
+                pod.served_file.touch()
             error = ""
         except Exception as problem:  # noqa: BLE001  # as in watch
             error = str(problem) if isinstance(problem, (DeclaredError, OSError)) else f"unexpected {type(problem).__name__}"
         if error != said:
             log("error" if error else "info", "probe", error or "works again")
             said = error
-        time.sleep(PROBE_INTERVAL)
+        time.sleep(PROBE_INTERVAL if pod.served_file.exists() else FIRST_INTERVAL)
 
 
 def drain(pod: Pod) -> None:

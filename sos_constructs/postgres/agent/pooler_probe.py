@@ -11,6 +11,8 @@ from .pooler_watch import command, environment
 
 INTERVAL = 15.0
 """Seconds between two questions on each side; the server connection is the one by which passwords are looked up."""
+FIRST_INTERVAL = 1.0
+"""Until the first client of a new pod was served: the pod is not ready before."""
 SECONDS = 10.0
 """For one answer. A client that is held during a failover gets none in time, and the next question tells of its end."""
 
@@ -22,14 +24,18 @@ class Probe:
         self._show = show
         self._said: dict[str, str] = {}
 
-    def look(self, declared: dict[str, Any], password: str) -> None:
-        """Ask on both sides; log what has changed."""
+    def look(self, declared: dict[str, Any], password: str) -> set[str]:
+        """Ask on both sides; log what has changed. Returns the sides that serve."""
+        serve = set()
         for side in declared["sides"]:
             refusal = refused(declared, side, password)
             self._show(side, not refusal)
+            if not refusal:
+                serve.add(side)
             if refusal != self._said.get(side, ""):
                 log("error" if refusal else "info", "probe", refusal or "clients are served again", side=side)
             self._said[side] = refusal
+        return serve
 
 
 def refused(declared: dict[str, Any], side: str, password: str) -> str:

@@ -43,8 +43,9 @@ POOLER = (
         description="The next failure may leave none, and those that are left must hold all clients. Or the agent in one of them does not answer.",
         look=(_PODS, _AGENT, "kubectl -n sos-app get events --sort-by=.lastTimestamp", "kubectl get nodes"),
         act=(
-            "Pending: no node has room. Restarting: the log with --previous, memory limit (pooler.memory_limit: 3 KiB a client, 40 with TLS). All there and "
-            "ready: the agent's log in each. Scaled by hand? Keep replicas= of Pooler in step."
+            "Pending: no node has room. Running and never ready: nobody could log in through it yet; its agent's log (probe) says why. Restarting: the log "
+            "with --previous, memory limit (pooler.memory_limit: 3 KiB a client, 40 with TLS). All there and ready: the agent's log in each. Scaled by "
+            "hand? Keep replicas= of Pooler in step."
         ),
         needs=("a pooler",),
     ),

@@ -17,6 +17,8 @@ STOP_SECONDS = 8
 """PgBouncer goes on for this long after its pod was told to end: the agent waits until nobody is sent here any more, then lets transactions
 end (``agent/pooler.py``, drain)."""
 GRACE_SECONDS = 30
+START_SECONDS = 3600
+"""Until a PgBouncer that has never served anybody is started anew, which changes little: the database may not be there yet."""
 
 AGENT_RESOURCES = {"limits": {"cpu": "200m", "memory": "128Mi"}, "requests": {"cpu": "20m", "memory": "48Mi"}}
 """As the agent's in the members."""
@@ -85,9 +87,11 @@ def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
 
 
 def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
-    """One PgBouncer. It is ready when it listens: clients wait in it while the database is away, instead of being refused.
+    """One PgBouncer. It is ready once it has served a client, and from then on as long as it listens.
 
-    A pod that is not ready leaves the Service; the probe opens a connection, which costs nothing, and never logs in.
+    Clients wait in it while the database is away, instead of being refused: so what decides about the Service opens a connection, which
+    costs nothing, and never logs in. But a new pod that nobody can log in through, because of a password, a CA or a NetworkPolicy, must
+    not take the place of one that works: a rollout stops there.
     """
     probe = {"tcpSocket": {"port": side}, "timeoutSeconds": 3}
     return _container(
@@ -99,6 +103,7 @@ def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
         ports=[{"containerPort": p.PORTS[side], "name": side, "protocol": "TCP"}],
         readinessProbe={**probe, "failureThreshold": 2, "periodSeconds": 5},
         resources=pooler.resources(),
+        startupProbe={"exec": {"command": ["test", "-e", p.SERVED]}, "failureThreshold": START_SECONDS, "periodSeconds": 1},
         volumeMounts=[_mount("config", p.CONFIG_DIR, read_only=True), _mount("runtime", p.RUNTIME_DIR), *(ca.mount() for ca in _ca(spec))],
     )
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sos_constructs.postgres.agent import pooler
@@ -309,7 +310,7 @@ def test_it_asks_as_a_client_on_both_sides_and_says_what_changed(mounted: Mounte
     ours = metrics(mounted)
     assert "sos_pooler_serves" not in ours.text(), "nothing is known yet"
     probe = Probe(ours.serves)
-    probe.look(mounted.pod.declared(), PASSWORD)
+    assert probe.look(mounted.pod.declared(), PASSWORD) == {"primary", "readonly"}
     assert 'sos_pooler_serves{side="primary"} 1\nsos_pooler_serves{side="readonly"} 1\n' in ours.text()
     asked = [line for line in (mounted.folder / "arguments").read_text().splitlines() if "SELECT 1" in line]
     for side, port in (("primary", 6432), ("readonly", 6433)):
@@ -318,13 +319,44 @@ def test_it_asks_as_a_client_on_both_sides_and_says_what_changed(mounted: Mounte
         assert PASSWORD not in line
     mounted.answer("refusal", "FATAL:  server login has been failing\nserver closed the connection unexpectedly\n")
     for _ in range(2):
-        probe.look(mounted.pod.declared(), PASSWORD)
+        assert probe.look(mounted.pod.declared(), PASSWORD) == set()
     assert 'sos_pooler_serves{side="primary"} 0\n' in ours.text()
     (mounted.folder / "refusal").unlink()
     probe.look(mounted.pod.declared(), PASSWORD)
     said = [(each["side"], each["message"]) for each in map(json.loads, capsys.readouterr().out.splitlines())]
     refusal = "FATAL:  server login has been failing"
     assert said == [(side, text) for text in (refusal, "clients are served again") for side in ("primary", "readonly")]
+
+
+def test_it_says_once_and_for_all_that_a_client_of_the_primary_was_served(mounted: Mounted, monkeypatch: pytest.MonkeyPatch):
+    """What the startup probe of PgBouncer's containers waits for, often until then and seldom afterwards."""
+    mounted.answer("refusal", "FATAL:  no pg_hba.conf entry\n")
+    pooler.write_password(mounted.pod, mounted.pod.declared(), PASSWORD)
+    ours, pauses = metrics(mounted), []
+
+    def sleep(seconds: float) -> None:
+        pauses.append((seconds, (mounted.folder / "runtime" / "served").exists()))
+        refusal = mounted.folder / "refusal"
+        if len(pauses) == 2:
+            refusal.unlink()
+        elif len(pauses) == 3:
+            refusal.write_text("FATAL:  server login has been failing\n")
+        elif len(pauses) == 4:
+            raise SystemExit
+
+    monkeypatch.setattr("sos_constructs.postgres.agent.pooler.time", SimpleNamespace(sleep=sleep))
+    with pytest.raises(SystemExit):
+        pooler.probe(mounted.pod, ours)
+    assert pauses == [(1, False), (1, False), (15, True), (15, True)]
+
+
+def test_a_readonly_side_alone_is_not_enough(mounted: Mounted, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sos_constructs.postgres.agent.pooler_probe.refused", lambda declared, side, password: "no" if side == "primary" else "")
+    monkeypatch.setattr("sos_constructs.postgres.agent.pooler.time", SimpleNamespace(sleep=lambda seconds: sys.exit()))
+    pooler.write_password(mounted.pod, mounted.pod.declared(), PASSWORD)
+    with pytest.raises(SystemExit):
+        pooler.probe(mounted.pod, metrics(mounted))
+    assert not mounted.pod.served_file.exists()
 
 
 def test_an_answer_to_a_client_that_does_not_come(mounted: Mounted, monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,7 @@ from sos_constructs.postgres import configmaps
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pooler import Pooler
 from sos_constructs.postgres.pooler.deployment import GRACE_SECONDS, STOP_SECONDS
+from sos_constructs.postgres.pooler.names import RUNTIME_DIR
 from sos_constructs.postgres.spec import DATABASES
 from sos_constructs.postgres.statefulset import stateful_set
 
@@ -57,6 +58,16 @@ def test_services_lead_to_the_right_process():
 
 def test_a_new_pod_before_an_old_one_goes():
     assert objects(pooled())["Deployment/postgres-pooler"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_a_pod_counts_once_a_client_was_served_in_it():
+    """So that a rollout of pods through which nobody can log in stops, and those that work stay."""
+    containers = {each["name"]: each for each in pod(pooled())["spec"]["containers"]}
+    for side in ("primary", "readonly"):
+        assert containers[side]["startupProbe"]["exec"]["command"] == ["test", "-e", f"{RUNTIME_DIR}/served"]
+        assert set(containers[side]["readinessProbe"]) & {"exec", "tcpSocket"} == {"tcpSocket"}, "afterwards clients wait in it"
+        assert any(mount["mountPath"] == RUNTIME_DIR for mount in containers[side]["volumeMounts"])
+    assert not {"startupProbe", "readinessProbe"} & containers["agent"].keys(), "it can never take PgBouncer out of its Service"
 
 
 def test_no_token_and_only_its_own_two_keys():
