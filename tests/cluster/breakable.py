@@ -53,7 +53,7 @@ class Breakable:
 
     def recycle_volumes(self) -> int:
         """Empty the released volumes and offer them again; the cluster's own storage class keeps (`Retain`) what was written."""
-        released = [volume for volume in kube.items("persistentvolumes") if volume["status"]["phase"] == "Released"]
+        released = [volume for volume in kube.items("persistentvolumes") if volume["status"]["phase"] == "Released" and "local" in volume["spec"]]
         for volume in released:
             folder = Path(volume["spec"]["local"]["path"])
             assert folder.is_relative_to(self.home / "data"), f"{folder} is not a volume of this cluster"

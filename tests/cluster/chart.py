@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from sos_constructs import OFFICIAL, HaPostgres, ImageProfile, Pooler, SecretHandle, SosConfig, SosNamespace, SosSecrets
+from sos_constructs import HaPostgres, ImageProfile, Pooler, SecretHandle, SosConfig, SosNamespace, SosSecrets
 from sos_constructs.emit import emit
 from sos_constructs.postgres.handles import DatabaseHandle
 
@@ -49,11 +49,11 @@ def reference(*, waive: Mapping[str, str] | None = None, **options: Any) -> list
     return list(cdk8s.Testing.synth(chart))
 
 
-def official(namespace: str) -> list[dict[str, Any]]:
-    """A second installation, on the other image."""
+def beside(namespace: str, **options: Any) -> list[dict[str, Any]]:
+    """A second installation, with these options of HaPostgres."""
     chart = cdk8s.Chart(cdk8s.Testing.app(), namespace, namespace=namespace, disable_resource_name_hashes=True)
     SosNamespace(chart, "foundation", name=namespace, create_priority_classes=False)
-    HaPostgres(chart, "postgres", credentials=SosSecrets(chart, "secrets").postgres, image=OFFICIAL)
+    HaPostgres(chart, "postgres", credentials=SosSecrets(chart, "secrets").postgres, **options)
     return list(cdk8s.Testing.synth(chart))
 
 

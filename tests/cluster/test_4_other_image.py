@@ -23,7 +23,7 @@ def official(installation: Installation, tool: Breakable | None) -> Iterator[Ins
     deploy.remove(NAMESPACE, tool)
     deploy.create_namespace(NAMESPACE)
     deploy.generate_secrets(NAMESPACE)
-    kube.apply(chart.official(NAMESPACE))
+    kube.apply(chart.beside(NAMESPACE, image=OFFICIAL))
     second = Installation(namespace=NAMESPACE, image=OFFICIAL)
     try:
         outcome = kube.poll("pods that start, or an image that is missing", lambda: started(second), 120)
