@@ -30,8 +30,8 @@ def storage_class(version: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def small(storage_class: str, tool: Breakable | None) -> Iterator[Installation]:
-    """A second installation, on small volumes of that class."""
+def small(installation: Installation, storage_class: str, tool: Breakable | None) -> Iterator[Installation]:
+    """A second installation beside the first, whose priority classes it has, on small volumes of that class."""
     deploy.remove(NAMESPACE, tool)
     deploy.create_namespace(NAMESPACE)
     deploy.generate_secrets(NAMESPACE)
