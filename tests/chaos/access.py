@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,26 +39,6 @@ def environment(installation: Installation) -> dict[str, str]:
     service, _, _ = values["PGHOST"].partition(".")
     values["PGHOSTADDR"] = str(kube.get("service", service, "-n", installation.namespace)["spec"]["clusterIP"])
     return values
-
-
-UNANSWERED = ("SYN_SENT", "FIN_WAIT", "LAST_ACK", "CLOSE_WAIT")
-"""States of connections whose other side has vanished, in conntrack's words."""
-
-
-def forget_connections(service: str, states: Iterable[str] = ("",)) -> None:
-    """Have this machine forget the connections to the Service that it tracks: all of them, when none is open, or those in some states. Without
-    conntrack(8), nothing.
-
-    kube-proxy decides once per connection; after that the kernel knows the connection by its addresses and ports, one whose server vanished for two
-    minutes to five days. A new connection from the same port is taken for that one, and sent to where it went: to a former primary. Few clients
-    connect so often from one address that its ports are used again within minutes, but this one does, a few hundred times a round.
-    """
-    if shutil.which("conntrack"):
-        for state in states:
-            chosen = ["--state", state] if state else []
-            subprocess.run(
-                ["conntrack", "-D", "-p", "tcp", "--dst", service, "--dport", "5432", *chosen], capture_output=True, timeout=30, check=False
-            )  # 1: there were none
 
 
 def _file(text: str) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 import attrs
 
 from tests.chaos import checker
-from tests.chaos.access import UNANSWERED, Addresses, forget_connections
+from tests.chaos.access import Addresses
 from tests.chaos.faults import Fault
 from tests.chaos.history import History, Write, largest_gap
 from tests.chaos.scene import Scene
 from tests.chaos.workload import PROBE, Workload
-from tests.cluster import kube
+from tests.cluster import conntrack, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.installation import Installation
 
@@ -49,7 +49,7 @@ def play(stage: Stage, seed: int, fault: Fault) -> tuple[dict[str, Any], History
     """The record of a round, with `failures` in words, and its history."""
     began = time.time()
     primary = stage.installation.wait_healthy(PATIENCE)
-    forget_connections(stage.environment["PGHOSTADDR"])
+    conntrack.forget(stage.environment["PGHOSTADDR"])
     workload = Workload(f"r{seed}-{int(began)}", stage.environment)
     trouble: list[str] = []
     before = failover_steps(stage.installation)
@@ -123,7 +123,7 @@ def recovery(stage: Stage, workload: Workload, trouble: list[str]) -> dict[str, 
         took["streaming"] = workload.now() - began
         _writes(workload, PATIENCE)
         kube.poll("every agent content", lambda: not discontent(stage.installation), PATIENCE, pause=1.0)
-        forget_connections(stage.environment["PGHOSTADDR"], UNANSWERED)
+        conntrack.forget(stage.environment["PGHOSTADDR"], conntrack.UNANSWERED)
         took["all"] = workload.now() - began
         recovered = workload.now()
         kube.poll("fresh connections", lambda: workload.attempts_since(recovered) >= QUIET_PROBES, 60, pause=0.3)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.chaos.access import UNANSWERED, forget_connections
 from tests.chaos.history import Attempt, History, Write
 from tests.chaos.rounds import figures
 
@@ -31,15 +26,3 @@ def test_a_round_that_nobody_noticed_has_no_late_failures():
     made = History(writes=[Write(1, seq, seq / 10, seq / 10, "10.0.0.1", 1) for seq in range(300)], attempts=[Attempt(15, 15.1, "refused")])
     found = figures(made, 10.0, 12.0, {"streaming": 14.0, "all": 15.0})
     assert (found["gap"], found["fresh_failed_while_writing"], found["fresh_failed_after"]) == (0.1, 0, 0)
-
-
-def test_dead_connections_to_the_service_are_forgotten_where_that_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    program, said = tmp_path / "conntrack", tmp_path / "said"
-    monkeypatch.setenv("PATH", str(tmp_path))
-    forget_connections("10.96.0.7")
-    program.write_text(f"#!/bin/sh\necho $* >> {said}\nexit 1\n")
-    program.chmod(0o755)
-    forget_connections("10.96.0.7")
-    assert said.read_text() == "-D -p tcp --dst 10.96.0.7 --dport 5432\n"
-    forget_connections("10.96.0.7", UNANSWERED[:2])
-    assert said.read_text().splitlines()[1:] == [f"-D -p tcp --dst 10.96.0.7 --dport 5432 --state {state}" for state in ("SYN_SENT", "FIN_WAIT")]

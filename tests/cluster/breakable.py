@@ -51,6 +51,11 @@ class Breakable:
                 if event["user"]["username"] == user:
                     yield event
 
+    def on(self, node: str) -> list[str]:
+        """What to put before a command of this machine, so that it runs in the node's network."""
+        kubelet, _ = (self.home / "run" / f"kubelet-{node}.pid").read_text().split()
+        return ["nsenter", f"--target={kubelet}", "--net"]
+
     def recycle_volumes(self) -> int:
         """Empty the released volumes and offer them again; the cluster's own storage class keeps (`Retain`) what was written."""
         released = [volume for volume in kube.items("persistentvolumes") if volume["status"]["phase"] == "Released" and "local" in volume["spec"]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from tests.cluster import kube
+from tests.cluster import conntrack, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, Outcome, compare
 from tests.cluster.installation import Installation
@@ -155,6 +155,10 @@ def drill(installation: Installation, fault: Fault, tool: Breakable | None = Non
         if fault is FREEZE_API:
             heal()
         time.sleep(SETTLE_SECONDS)
+        ledger.wait("writes again", lambda status: status["silent"] < 1)
+        if tool:  # from here on no fresh connection may fail, unless the kernel of its node takes it for one to the server that is gone
+            service = kube.get("service", f"{installation.name}-service", "-n", installation.namespace)["spec"]["clusterIP"]
+            conntrack.forget(service, conntrack.UNANSWERED, inside=tool.on(ledger.node))
         ledger.wait_writing()
     finally:
         heal()

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from sos_constructs import SPILO
+from sos_constructs import SPILO, Resources
 from sos_constructs.postgres.agent.volume import size
 
 import pytest
@@ -18,6 +18,8 @@ from tests.cluster.test_2_changes import ARRIVES_SECONDS, agents_content, nobody
 
 NAMESPACE = "sos-volumes"
 SMALL, LARGE = "1Gi", "2Gi"
+MODEST = Resources(cpu_request="100m")
+"""All members may land on one node: some drivers have their volumes on one."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def small(installation: Installation, storage_class: str, tool: Breakable | None
     deploy.remove(NAMESPACE, tool)
     deploy.create_namespace(NAMESPACE)
     deploy.generate_secrets(NAMESPACE)
-    kube.apply(chart.beside(NAMESPACE, storage=SMALL, storage_class=storage_class))
+    kube.apply(chart.beside(NAMESPACE, resources=MODEST, storage=SMALL, storage_class=storage_class))
     yield Installation(namespace=NAMESPACE, image=SPILO)
     deploy.remove(NAMESPACE, tool)
 
@@ -59,12 +61,12 @@ def test_volumes_grow_while_clients_write(small: Installation, figure: list[str]
     small.wait_healthy()
     assert capacities(small) == [SMALL] * 3
     with nobody_notices(small, figure, f"volumes from {SMALL} to {LARGE} (class {storage_class})"):
-        kube.apply(chart.beside(NAMESPACE, storage=LARGE, storage_template=SMALL, storage_class=storage_class))
+        kube.apply(chart.beside(NAMESPACE, resources=MODEST, storage=LARGE, storage_template=SMALL, storage_class=storage_class))
         kube.poll("larger volumes", lambda: set(capacities(small)) == {LARGE}, ARRIVES_SECONDS, pause=3)
 
 
 def test_a_later_member_starts_with_the_template_and_grows(small: Installation, storage_class: str):
-    kube.apply(chart.beside(NAMESPACE, storage=LARGE, storage_template=SMALL, storage_class=storage_class, instances=4))
+    kube.apply(chart.beside(NAMESPACE, resources=MODEST, storage=LARGE, storage_template=SMALL, storage_class=storage_class, instances=4))
     more = Installation(namespace=NAMESPACE, image=SPILO, instances=4)
     more.wait_healthy(600)
     kube.poll("a larger volume of the fourth", lambda: set(capacities(more, 4)) == {LARGE}, ARRIVES_SECONDS, pause=3)
