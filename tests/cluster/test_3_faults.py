@@ -17,6 +17,7 @@ def test_writes_resume_and_nothing_is_lost(installation: Installation, figure: l
     outcome = drill(installation, fault)
     figure.append(outcome.line(fault.name))
     assert_kept(outcome)
+    assert outcome.late == 0, "a fresh connection failed after the first new row"
     changed = {pod for pod, life in installation.lives().items() if life != lives[pod]}
     assert len(changed) <= 1, f"more than the primary restarted: {changed}"
 
@@ -26,6 +27,7 @@ def test_a_node_may_crash(installation: Installation, nodes_may_break: Breakable
     outcome = drill(installation, fault, nodes_may_break)
     figure.append(outcome.line(fault.name))
     assert_kept(outcome)
+    assert outcome.late == 0, "a fresh connection failed after the first new row"
 
 
 def test_the_books_notice_a_missing_row(installation: Installation):
