@@ -28,6 +28,9 @@ class NotFound(KubeError):
     """There is no such object."""
 
 
+LONGEST_REASON = 4096
+"""Bytes of an answer that refuses; an API server's Status has a few hundred."""
+
 KINDS: dict[int, type[KubeError]] = {404: NotFound, 409: Conflict, 429: Conflict}
 """By HTTP status; every other one is a plain :class:`KubeError`."""
 
@@ -125,7 +128,7 @@ class Kube:
                 value: dict[str, Any] = json.loads(answer.read())
                 return value
         except urllib.error.HTTPError as error:
-            raise KINDS.get(error.code, KubeError)(f"{method} {path.partition('?')[0]}: HTTP {error.code}") from None
+            raise KINDS.get(error.code, KubeError)(f"{method} {path.partition('?')[0]}: HTTP {error.code}{_why(error)}") from None
         except (OSError, ValueError) as error:
             raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
 
@@ -148,3 +151,12 @@ def _group(path: str) -> str:
 
 def _selector(labels: dict[str, str]) -> str:
     return urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))
+
+
+def _why(refusal: urllib.error.HTTPError) -> str:
+    """The API server's own words: 403 alone is a missing right as well as a storage class that cannot grow."""
+    try:
+        with refusal:
+            return f", {json.loads(refusal.read(LONGEST_REASON))['message']}"
+    except (OSError, ValueError, LookupError, TypeError):  # a proxy's page, cut off, or nothing
+        return ""
