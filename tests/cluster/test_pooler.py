@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import shlex
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -202,6 +203,31 @@ def test_a_rollout_of_the_pooler_loses_nothing(pooled: Installation, figure: lis
     outcome = ledger.stop()
     figure.append(outcome.line("rolling restart of the pooler"))
     assert_kept(outcome)
+
+
+def test_a_rollout_that_nobody_can_log_in_through_stops_at_its_first_pod(pooled: Installation):
+    """Here because its pods have another password than the server."""
+    wrong = dict(kube.get("secret", SECRET, "-n", pooled.namespace)["data"])
+    wrong["pooler-password"] = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
+    metadata = {"name": "postgres-credentials-wrong", "namespace": pooled.namespace}
+    kube.apply([{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": wrong}])
+    old = set(pods(pooled))
+    deployment = ("deployment/postgres-pooler", "-n", pooled.namespace)
+    names = [volume["name"] for volume in kube.get(*deployment)["spec"]["template"]["spec"]["volumes"]]
+    other = {"op": "replace", "path": f"/spec/template/spec/volumes/{names.index('credentials')}/secret/secretName", "value": metadata["name"]}
+    kube.kubectl("patch", *deployment, "--type=json", "-p", json.dumps([other]))
+    try:
+        (new,) = kube.poll("a new pod", lambda: set(pods(pooled)) - old)
+        kube.poll("its refusal", lambda: 'sos_pooler_serves{side="primary"} 0\n' in scrape.pooler_page(new, pooled.namespace), 120)
+        time.sleep(10)  # PgBouncer listens: it would be ready by now
+        assert not any(status["ready"] for status in pods(pooled)[new]["status"]["containerStatuses"] if status["name"] in ("primary", "readonly"))
+        assert old < set(pods(pooled)), "those that work stay"
+        assert new not in pooled.endpoints("postgres-pooler-service")
+        assert [ask(pooled, "auth", "SELECT 1") for _ in range(10)] == ["1"] * 10
+    finally:
+        kube.kubectl("rollout", "undo", *deployment)
+        kube.kubectl("rollout", "status", *deployment, "--timeout=300s", seconds=320)
+        kube.kubectl("delete", "secret", metadata["name"], "-n", pooled.namespace)
 
 
 def test_too_much_load_is_told(pooled: Installation):
