@@ -90,5 +90,7 @@ def test_a_class_that_cannot_grow_is_told_by_every_agent(installation: Installat
             assert all("resize" in each for each in said), "the API server's own words"
             return True
 
-        kube.poll("a refusal in every agent's log", refused, ARRIVES_SECONDS, pause=3)
-        kube.kubectl("apply", "-f", str(deploy.APP))  # after which no agent complains
+        try:
+            kube.poll("a refusal in every agent's log", refused, ARRIVES_SECONDS, pause=3)
+        finally:
+            kube.kubectl("apply", "-f", str(deploy.APP))  # after which no agent complains
