@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .evidence import ANSWER, Renewals
 from .fast import Surroundings
-from .fast_evidence import ANSWER, Renewals
-from .fast_store import LEAVING, RELEASED, Store
 from .kube_api import Conflict
+from .lock_store import LEAVING, RELEASED, Store
 from .log import log
 
 EARLY = 4.0

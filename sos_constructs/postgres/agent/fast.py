@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import fast_cut
+from .evidence import ANSWER, Renewals
 from .fast_cut import About, Cut
-from .fast_evidence import ANSWER, Renewals
-from .fast_store import Lock, Store
 from .kube_api import Conflict, KubeError
+from .lock_store import Lock, Store
 from .log import log
 from .psql import Psql
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .evidence import ANSWER, Renewals, silent
 from .fast import STEPS, WATCHING, Agent, Surroundings
 from .fast_cut import UNKNOWN, About, Cut, NotCut
-from .fast_evidence import ANSWER, Renewals, silent
-from .fast_store import Store
 from .files import Declared, DeclaredError
 from .kube_api import Kube, KubeError, NotFound, in_cluster_url
+from .lock_store import Store
 from .log import log
 from .patroni_api import Patroni, PatroniError
 from .psql import SqlError

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .fast_store import Store
 from .kube_api import Kube, KubeError
+from .lock_store import Store
 from .log import log
 from .psql import SqlError, of_patroni
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from .farewell import holds_lock, is_paused
-from .fast_store import Store
 from .handover import Kill, end_server, ended_well, held_still, patroni_pid, send, server_pid
 from .kube_api import Kube, KubeError, NotFound
+from .lock_store import Store
 from .log import log
 from .patroni_api import PatroniError, of_member
 

@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres.agent import fast, fast_evidence, fast_watch
+from sos_constructs.postgres.agent import evidence, fast, fast_watch
+from sos_constructs.postgres.agent.evidence import GAP, Renewals, patroni_answers, postgres_answers, silent
 from sos_constructs.postgres.agent.fast import STEPS
 from sos_constructs.postgres.agent.fast_cut import UNKNOWN, About
-from sos_constructs.postgres.agent.fast_evidence import GAP, Renewals, patroni_answers, postgres_answers, silent
-from sos_constructs.postgres.agent.fast_store import Lock, Store
 from sos_constructs.postgres.agent.kube_api import Conflict
+from sos_constructs.postgres.agent.lock_store import Lock, Store
 from sos_constructs.postgres.agent.metrics import Metrics
 from sos_constructs.postgres.agent.reconcile import Member
 from sos_constructs.postgres.alerts.fast_failover import FAST_FAILOVER
@@ -194,7 +194,7 @@ def mute() -> Iterator[int]:
 
 
 def test_a_frozen_process_does_not_answer(mute: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fast_evidence, "ANSWER", 0.1)
+    monkeypatch.setattr(evidence, "ANSWER", 0.1)
     assert not patroni_answers("127.0.0.1", mute, tls=False)
     assert not patroni_answers("127.0.0.1", mute, tls=True)
     assert not postgres_answers("127.0.0.1", mute)
@@ -202,7 +202,7 @@ def test_a_frozen_process_does_not_answer(mute: int, monkeypatch: pytest.MonkeyP
 
 
 def test_any_answer_is_a_sign_of_life(api: FakeApi, mute: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fast_evidence, "ANSWER", 0.5)
+    monkeypatch.setattr(evidence, "ANSWER", 0.5)
     port = api.server.server_port
     assert patroni_answers("127.0.0.1", port, tls=False), "404 is an answer"
     assert patroni_answers("127.0.0.1", port, tls=True), "somebody is there, though not one we understand"
@@ -214,7 +214,7 @@ def test_a_server_that_says_no_to_tls_is_alive():
 
         def answer() -> None:
             connection, _ = server.accept()
-            assert connection.recv(8) == fast_evidence.SSL_REQUEST
+            assert connection.recv(8) == evidence.SSL_REQUEST
             connection.sendall(b"N")
             connection.close()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres.agent import fast_cut
+from sos_constructs.postgres.agent.evidence import Renewals
 from sos_constructs.postgres.agent.fast import Agent, Surroundings
 from sos_constructs.postgres.agent.fast_cut import Cut
-from sos_constructs.postgres.agent.fast_evidence import Renewals
-from sos_constructs.postgres.agent.fast_store import Store
 from sos_constructs.postgres.agent.kube_api import Conflict, KubeError, NotFound
+from sos_constructs.postgres.agent.lock_store import Store
 
 from attrs import define, field
 

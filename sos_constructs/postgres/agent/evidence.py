@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .fast_store import Lock
+from .lock_store import Lock
 
 ANSWER = 1.0
 """Seconds that a living leader has for an answer."""
