@@ -12,9 +12,9 @@ from tests.cluster.installation import Installation
 
 
 @pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.FORCE_DELETE], ids=lambda fault: fault.name)
-def test_writes_resume_and_nothing_is_lost(installation: Installation, figure: list[str], fault: Fault):
+def test_writes_resume_and_nothing_is_lost(installation: Installation, tool: Breakable | None, figure: list[str], fault: Fault):
     lives = installation.lives()
-    outcome = drill(installation, fault)
+    outcome = drill(installation, fault, tool)
     figure.append(outcome.line(fault.name))
     assert_kept(outcome)
     assert outcome.late == 0, "a fresh connection failed after the first new row"
