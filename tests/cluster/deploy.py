@@ -38,6 +38,13 @@ def generate_secrets(namespace: str = chart.NAMESPACE) -> str:
     return kube.kubectl("apply", "-f", "-", stdin=made.stdout)
 
 
+def prepare(namespace: str, tool: Breakable | None) -> None:
+    """An empty namespace of ours with the Secrets, in place of what an earlier run left."""
+    remove(namespace, tool)
+    create_namespace(namespace)
+    generate_secrets(namespace)
+
+
 def deploy() -> Installation:
     """Namespace, secrets, dist/."""
     create_namespace(chart.NAMESPACE)

@@ -40,9 +40,7 @@ def small(installation: Installation, storage_class: str, tool: Breakable | None
 
 
 def install(tool: Breakable | None, **options: Any) -> None:
-    deploy.remove(NAMESPACE, tool)
-    deploy.create_namespace(NAMESPACE)
-    deploy.generate_secrets(NAMESPACE)
+    deploy.prepare(NAMESPACE, tool)
     kube.apply(chart.beside(NAMESPACE, resources=MODEST, storage=SMALL, **options))
 
 

@@ -20,9 +20,7 @@ UNPULLABLE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidI
 @pytest.fixture(scope="module")
 def official(installation: Installation, tool: Breakable | None) -> Iterator[Installation]:
     """HaPostgres(image=OFFICIAL) in a namespace of its own; skips where the image, which the user builds, is not to be had."""
-    deploy.remove(NAMESPACE, tool)
-    deploy.create_namespace(NAMESPACE)
-    deploy.generate_secrets(NAMESPACE)
+    deploy.prepare(NAMESPACE, tool)
     kube.apply(chart.beside(NAMESPACE, image=OFFICIAL))
     second = Installation(namespace=NAMESPACE, image=OFFICIAL)
     try:

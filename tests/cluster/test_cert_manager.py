@@ -51,9 +51,7 @@ def issued(version: str, tool: Breakable | None) -> Iterator[Installation]:
     done = kube.run("get", "customresourcedefinition", "certificates.cert-manager.io")
     if done.returncode:
         pytest.skip(f"no cert-manager on this cluster: {done.stderr.strip()}")
-    deploy.remove(NAMESPACE, tool)
-    deploy.create_namespace(NAMESPACE)
-    deploy.generate_secrets(NAMESPACE)
+    deploy.prepare(NAMESPACE, tool)
     kube.kubectl("delete", "secret", SECRET, "-n", NAMESPACE)  # the one that sosctl makes is for those without
     kube.apply(AUTHORITY)
     made = cdk8s.Chart(cdk8s.Testing.app(), NAMESPACE, namespace=NAMESPACE, disable_resource_name_hashes=True)
