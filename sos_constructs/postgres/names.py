@@ -14,6 +14,8 @@ AGENT_PORT = 8009
 ROLE_LABEL = "role"
 """Set by Patroni on its own pod and never by us: ``primary`` or ``replica``."""
 SCOPE_LABEL = "patroni-scope"
+SERVING = {"app.kubernetes.io/component": "database"}
+"""What a member is born with. The agents change it on a former primary, and back; agent/serving.py says why."""
 
 SUPERUSER = "postgres"
 REPLICATION_USER = "standby"
@@ -102,6 +104,11 @@ class Names:
     @property
     def selector(self) -> dict[str, str]:
         return common.selector("postgres", self.name)
+
+    @property
+    def serving(self) -> dict[str, str]:
+        """Members whom the Services may send clients to."""
+        return self.selector | SERVING
 
     @property
     def labels(self) -> dict[str, str]:

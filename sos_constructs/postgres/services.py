@@ -15,12 +15,12 @@ def headless(spec: Spec) -> dict[str, Any]:
 
 def primary(spec: Spec) -> dict[str, Any]:
     """Writes and consistent reads: the member that Patroni labels primary."""
-    return _service(spec, spec.names.primary_service, spec.names.selector | {n.ROLE_LABEL: "primary"})
+    return _service(spec, spec.names.primary_service, spec.names.serving | {n.ROLE_LABEL: "primary"})
 
 
 def readonly(spec: Spec) -> dict[str, Any]:
     """Reads that may be a moment old: the members that Patroni labels replica."""
-    return _service(spec, spec.names.readonly_service, spec.names.selector | {n.ROLE_LABEL: "replica"})
+    return _service(spec, spec.names.readonly_service, spec.names.serving | {n.ROLE_LABEL: "replica"})
 
 
 def disruption_budget(spec: Spec) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -23,34 +23,27 @@ from .expiry import INTERVAL as EXPIRY_INTERVAL
 from .expiry import Expiry
 from .farewell import holds_lock, leave
 from .files import DeclaredError
-from .guard import NotStreaming
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
-from .lock_watch import LockWatch, watch_rivals
+from .lock_watch import WATCH_SECONDS, LockWatch, watch_rivals
 from .log import log, say_as_first_process
 from .metrics import Metrics, serve
-from .patroni_api import PatroniError, Status, of_member
+from .patroni_api import of_member
 from .pooler_role import PoolerRole
-from .psql import SqlError, of_patroni
-from .reconcile import Member, NotYet, reconcile_databases, reconcile_member, reconcile_store, render
+from .psql import of_patroni
+from .reconcile import Member, reconcile_databases, reconcile_member, reconcile_store, render
 from .render import Pod
 from .restarts import Restarts, Settled
 from .rolling import Rolling
+from .runner import INTERVAL, Runner, Situation, Step, words
 from .volume import reconcile_volume
-from .watches import Watches, new_guard
+from .watches import Watches, new_guard, new_serving
 
-INTERVAL = 5.0
-"""Seconds between two looks at the mounted files and at Patroni. The kubelet itself takes up to two minutes to bring a changed mount."""
-RESYNC = 60.0
-"""Seconds after which a step runs although nothing changed, to undo what somebody changed by hand."""
-BACK_OFF = 60.0
-"""Longest pause, in seconds, after failures of one step: 5, 10, 20, 40, 60, 60, …"""
 STANDSTILL = 300.0
 """Seconds without a round after which the liveness probe has the agent restarted; a few psql time-outs of 90 s fit into it."""
 
 GUARD_INTERVAL = 1.0
 """Seconds between two looks of the guard."""
 
-Step = Callable[[Member, Status], None]
 STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member}
 
 
@@ -97,7 +90,7 @@ def run(member: Member, port: int) -> None:
     metrics = Metrics(actions.text)
     serve(metrics, port, stale_after=STANDSTILL)
     expiry = Expiry(member.pod.name)
-    for watching in (partial(watch_cluster, expiry), partial(watch_lock, expiry), watch_labels):
+    for watching in (partial(watch_cluster, expiry), partial(watch_lock, expiry), watch_labels, watch_serving):
         threading.Thread(target=watching, args=(member, metrics, actions), daemon=True).start()
     for watching_alone in (watch_fence, partial(watch_expiry, expiry)):
         threading.Thread(target=watching_alone, args=(member, metrics), daemon=True).start()
@@ -168,7 +161,13 @@ def watch_lock(expiry: Expiry, member: Member, metrics: Metrics, actions: Action
         nonlocal watch
         if watch is None:
             guard = new_guard(member, member.declared(), actions)
-            watch = LockWatch(member.pod.name, guard.leader_object, guard.take_labels, expiry.saw)
+            serving = new_serving(member, guard)
+
+            def on_lock(kube: Kube) -> None:
+                guard.take_labels(kube)
+                serving.come_back(kube)
+
+            watch = LockWatch(member.pod.name, guard.leader_object, on_lock, expiry.saw)
         watch.round(connect(member))
 
     keep("lock", metrics, look, pause=0)
@@ -182,6 +181,16 @@ def watch_labels(member: Member, metrics: Metrics, actions: Actions) -> None:
         watch_rivals(guard, connect(member))
 
     keep("labels", metrics, look, pause=0)
+
+
+def watch_serving(member: Member, metrics: Metrics, actions: Actions) -> None:
+    """This pod, when another member's agent has taken it out of its Services."""
+
+    def look() -> None:
+        guard = new_guard(member, member.declared(), actions)
+        new_serving(member, guard).watch(connect(member), WATCH_SECONDS)
+
+    keep("serving", metrics, look, pause=0)
 
 
 def watch_fence(member: Member, metrics: Metrics) -> None:
@@ -223,60 +232,10 @@ def connect(member: Member) -> Kube:
     return Kube(in_cluster_url(os.environ), member.pod.namespace, TOKEN_DIR)
 
 
-@dataclass(frozen=True)
-class Situation:
-    """What a step depends on: when it changes, every step runs at once."""
-
-    files: str
-    status: Status
-
-
 def observe(member: Member) -> Situation:
     """Read the mounted files and ask the local Patroni; both are cheap."""
     declared = member.declared()
     return Situation(declared.digest(), member.patroni(declared).status())
-
-
-class Runner:
-    """When one step runs, and how its outcome is told."""
-
-    def __init__(self, name: str, step: Step, resync: float = RESYNC) -> None:
-        self.name, self.step, self.resync = name, step, resync
-        self._seen: Situation | None = None
-        self._due = self._pause = 0.0
-        self._error = ""
-
-    def round(self, member: Member, situation: Situation, metrics: Metrics) -> None:
-        """Run the step if the situation changed or its time has come."""
-        if situation == self._seen and time.monotonic() < self._due:
-            return
-        self._seen = situation
-        error = attempt(self.step, member, situation.status)
-        self.note(error, metrics)
-        self._pause = min(BACK_OFF, max(INTERVAL, self._pause * 2)) if error else 0.0
-        self._due = time.monotonic() + (self._pause if error else self.resync)
-
-    def note(self, error: str, metrics: Metrics) -> None:
-        """Count the outcome, and log it when it is another than last time."""
-        metrics.record(self.name, not error)
-        if error != self._error:
-            log("error" if error else "info", self.name, error or "works again")
-            self._error = error
-
-
-def attempt(step: Step, member: Member, status: Status) -> str:
-    """Run one step and return what went wrong, or an empty string."""
-    try:
-        step(member, status)
-    except Exception as error:  # noqa: BLE001  # see words()
-        return words(error)
-    return ""
-
-
-def words(error: Exception) -> str:
-    """What is logged of an error. A mistake in this code must not end the loop, and its text could quote a value: then only its type is told."""
-    expected = (DeclaredError, KubeError, NotStreaming, NotYet, PatroniError, SqlError, OSError)
-    return str(error) if isinstance(error, expected) else f"unexpected {type(error).__name__}"
 
 
 def code_digest() -> str:

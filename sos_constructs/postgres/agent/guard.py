@@ -1,7 +1,7 @@
 """What Patroni leaves undone after a failure, once a second, on this member only.
 
 * The label of a dead primary stays on its pod until Kubernetes notices the node, so the Service keeps a corpse. The new primary takes it
-  away. (A living owner's own Patroni would set it again.)
+  away, and the pod out of its Services until its own agent knows better (serving.py).
 * A former primary may come back running but never streaming, and nothing repairs it. After a while it has its own pod restarted, which runs
   pg_rewind. The disruption budget lets one member at a time do so. If that does not help: the module reinit.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from .actions import Actions
 from .kube_api import Conflict, Kube
 from .log import log
+from .serving import OUT
 
 NOT_STREAMING = 20.0
 """Seconds a standby may be without a stream, with a leader that it can reach, before it has itself restarted."""
@@ -79,7 +80,7 @@ class Guard:
             return
         for pod in others:
             try:
-                kube.remove_label(pod, self.role_label)
+                kube.label(pod, {self.role_label: None, **OUT})
             except Conflict:
                 continue  # it is alive and has just said something else
             log("warning", "guard", "took the label primary from a pod that does not hold the lock", pod=pod["name"])

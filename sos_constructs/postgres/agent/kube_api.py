@@ -112,10 +112,9 @@ class Kube:
         change = {"spec": {"resources": {"requests": {"storage": size}}}}
         self._call("PATCH", f"persistentvolumeclaims/{claim}", change, "application/merge-patch+json")
 
-    def remove_label(self, pod: dict[str, Any], label: str) -> None:
-        """Take a label from the pod as it was read; raises :class:`Conflict` when it has changed since."""
-        change = {"metadata": {"labels": {label: None}, "resourceVersion": pod["resourceVersion"]}}
-        self._call("PATCH", f"pods/{pod['name']}", change, "application/merge-patch+json")
+    def label(self, pod: dict[str, Any], labels: Mapping[str, str | None]) -> None:
+        """Change labels of the pod as it was read; raises :class:`Conflict` when it has changed since. None removes one."""
+        self.annotate(f"pods/{pod['name']}", pod["resourceVersion"], {}, labels)
 
     def evict(self, pod: str) -> None:
         """Have the pod restarted, if its disruption budget allows it now; raises :class:`Conflict` if not."""

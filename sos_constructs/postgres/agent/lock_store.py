@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from .kube_api import Kube, NotFound
+from .serving import OUT
 
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
@@ -29,6 +30,8 @@ class Lock:
     flags: dict[str, str]
     """By pod: the renewal after which its standby was cut off."""
     version: str
+    leaving: bool = False
+    """Its holder is about to give it away."""
     touches: int = 0
     """How often it was touched since its last renewal, to wake every Patroni."""
 
@@ -65,6 +68,7 @@ class Store:
             released=notes.get("ttl") == RELEASED,
             flags={key[len(FLAG) :]: value for key, value in notes.items() if key.startswith(FLAG)},
             version=metadata["resourceVersion"],
+            leaving=notes.get(LEAVING, "") == notes.get("renewTime", "") != "",
             touches=_touches(notes),
         )
 
@@ -90,6 +94,12 @@ class Store:
     def release(self, lock: Lock) -> None:
         """End the lock now. A living holder takes it back with its next renewal, if nobody was faster."""
         self._change_lock(lock, {"ttl": RELEASED})
+
+    def renew(self, lock: Lock) -> str:
+        """As the holder, in Patroni's place: the lock is ours for another ttl. Returns the renewal."""
+        now = datetime.now(timezone.utc).isoformat()
+        self._change_lock(lock, {"renewTime": now})
+        return now
 
     def touch(self, lock: Lock) -> None:
         """Change nothing that Patroni reads, so that every Patroni looks at the lock now."""
@@ -130,18 +140,22 @@ class Store:
         self._edit_entry(pod, {})
 
     def strike_off(self, pod: str) -> None:
-        """Forget a dead member's address, and take the role from its labels.
+        """Forget a dead leader's address, and take it out of its Services until its own agent brings it back.
 
         kube-proxy changes a Service at most once a second: if it takes the old primary out only when the new one has the lock, it brings the new
         one a second later.
         """
+        self._edit_entry(pod, {self.role_label: None, **OUT})
+
+    def resign(self, pod: str) -> None:
+        """The same of oneself, for a move that was asked for: this Patroni hears of its successor, and labels its pod by what it hears."""
         self._edit_entry(pod, {self.role_label: None})
 
     def _edit_entry(self, pod: str, labels: dict[str, str | None]) -> None:
         metadata = self.kube.metadata(f"pods/{pod}")
         entry = json.loads((metadata.get("annotations") or {}).get("status") or "{}")
-        known = entry.pop("api_url", None) is not None
-        if known or labels.keys() & (metadata.get("labels") or {}).keys():
+        known, before = entry.pop("api_url", None) is not None, metadata.get("labels") or {}
+        if known or any(before.get(label) != value for label, value in labels.items()):
             self.kube.annotate(f"pods/{pod}", metadata["resourceVersion"], {"status": json.dumps(entry, separators=(",", ":"))}, labels)
 
     def _change_lock(self, lock: Lock, annotations: dict[str, str | None]) -> None:

@@ -75,7 +75,7 @@ def switch_over(
         with suppress(KubeError):
             store.announce()
         with suppress(KubeError):
-            store.strike_off(own)  # kube-proxy, which changes a Service at most once a second, takes it out before the successor comes
+            store.resign(own)  # kube-proxy, which changes a Service at most once a second, takes it out before the successor comes
         close()
         data = end_server(server, config, proc, kill)
         if not ended_well(data):

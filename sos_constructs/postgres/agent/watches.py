@@ -8,11 +8,14 @@ from typing import Any
 
 from .actions import Actions
 from .fast_watch import cut_of
+from .fence import Fence
 from .files import Declared
 from .guard import Guard, NotStreaming
 from .kube_api import Kube
+from .patroni_api import of_member
 from .reconcile import Member
 from .reinit import Reinit, replication_identity
+from .serving import Serving
 
 
 class Watches:
@@ -50,6 +53,16 @@ class Watches:
 
     def _leader_now(self, kube: Kube) -> str:
         return kube.annotations(self._guard.leader_object).get("leader", "")
+
+
+def new_serving(member: Member, guard: Guard) -> Serving:
+    """Of this pod: what the others' guards take from it, and when it gets it back."""
+
+    def lets_in() -> bool:
+        status = of_member(json.loads(member.patroni_file.read_text()), "127.0.0.1", own=True).health()
+        return status.streaming and not Fence(member.runtime_dir).closed
+
+    return Serving(pod=guard.pod, leader_object=guard.leader_object, role_label=guard.role_label, selector=guard.selector, lets_in=lets_in)
 
 
 def new_guard(member: Member, declared: Declared, actions: Actions) -> Guard:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sos_constructs.postgres.agent.expiry import AGAIN, EARLY, FLUX, INTERVAL, LATE, TOUCHES, Expiry
 from sos_constructs.postgres.agent.kube_api import KubeError
+from sos_constructs.postgres.agent.serving import OUT
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_silent_leader_is_struck_off_before_the_end(scene: Scene):
     scene.run(TTL - EARLY - INTERVAL)
     assert (bool(scene.address), scene.labels["pg-0"]) == (True, {"app": "pg", "role": "primary"})
     scene.run(2)
-    assert (scene.address, scene.labels["pg-0"]) == (None, {"app": "pg"})
+    assert (scene.address, scene.labels["pg-0"]) == (None, {"app": "pg", **OUT})
     assert scene.labels["pg-1"] == {"app": "pg", "role": "replica"}
 
 

@@ -36,8 +36,8 @@ class FakeKube:
         self.on_leader_read()
         return {"leader": self.leader}
 
-    def remove_label(self, pod: dict[str, Any], label: str) -> None:
-        assert label == "role"
+    def label(self, pod: dict[str, Any], labels: dict[str, str | None]) -> None:
+        assert labels == {"role": None, "app.kubernetes.io/component": "former-primary"}
         if self.labelled[pod["name"]] != pod["resourceVersion"]:
             raise Conflict
         del self.labelled[pod["name"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from sos_constructs.postgres.agent import fast_cut
 from sos_constructs.postgres.agent.fast_cut import About, NotCut
 from sos_constructs.postgres.agent.kube_api import KubeError
+from sos_constructs.postgres.agent.serving import OUT
 
 import pytest
 
@@ -197,6 +198,7 @@ def test_a_dead_leaders_address_is_forgotten_and_nothing_else_of_it(dead: World)
     assert json.loads(dead.api.notes["pods/pg-0"]["status"]) == {"conn_url": f"postgres://{HOSTS['pg-0']}:5432/postgres"}
     assert "api_url" in json.loads(dead.api.notes["pods/pg-1"]["status"])
     assert [labels.get("role") for labels in dead.api.labels.values()] == [None, "replica", "replica"], "and it is in no Service"
+    assert [pod for pod, labels in dead.api.labels.items() if labels.items() >= OUT.items()] == ["pods/pg-0"], "until its own agent brings it back"
 
 
 def test_the_leader_itself_does_nothing(dead: World):

@@ -47,8 +47,8 @@ class FakeApi:
             raise Conflict(f"PATCH {path}: HTTP 409")
         self.changes.append((path, dict(annotations)))
         self.set(path, **annotations)
-        for key in labels or {}:
-            del self.labels[path][key]
+        if labels:
+            self.labels[path] = {key: value for key, value in (self.labels.get(path, {}) | dict(labels)).items() if value is not None}
 
     def set(self, path: str, **annotations: str | None) -> None:
         """As anybody else would."""
