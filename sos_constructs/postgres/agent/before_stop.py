@@ -1,22 +1,33 @@
 """Patroni's ``before_stop``: before it stops a server, nobody is left to read (closing.py), or the lock goes over right here (switchover.py).
 
 Before a restart in place nothing is done: what waits is visible when the server is back, whatever happens here.
+
+And a primary that still holds the lock is not stopped at all. An API server that has hung answers what it was asked a minute ago: a renewal that Patroni
+had given up changes the lock, Patroni's next attempt is refused for that, and it "demotes self (immediate-nolock)", two to six seconds without a
+primary, only to take the lock again (4.0.4 and 4.1.5; patroni/ha.py, ``process_unhealthy_cluster``). So where the lock is this member's, its
+server answers as a primary, and nobody has asked for another, this Patroni is killed, and a new one finds what is (patroni_process.py).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .closing import TooLong, close, close_in_time, limit
+from .again import is_held
+from .closing import SECONDS, STANDBY, TooLong, close, close_in_time, limit
+from .handover import Kill, patroni_pid, send
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
+from .lock_store import Store
 from .log import log, say_as_first_process
 from .patroni_api import PatroniError, of_member
-from .switchover import Request, requested, switch_over
+from .patroni_process import MARK
+from .psql import SqlError, of_patroni
+from .switchover import requested, switch_over
 
 SWITCHOVER_SECONDS = 8
 """After which Patroni goes on; less than half of its lock's least life."""
@@ -28,7 +39,17 @@ def main(arguments: list[str], kube: Kube) -> None:
     config = json.loads(patroni_file.read_text())
     if is_restart(config):
         return
-    request = asked_for(kube, config)
+    try:
+        request = requested(kube, config)
+        if request is None and is_needless(kube, config, patroni_file):
+            end_patroni(patroni_file)
+            return
+    except (KubeError, SqlError, TooLong) as error:
+        request = None
+        log("warning", "before_stop", str(error))
+    except Exception as error:  # noqa: BLE001  # of what somebody wrote into the store by hand
+        request = None
+        log("warning", "before_stop", f"cannot tell why the server is to stop: {type(error).__name__}")
     if request is None:
         close_in_time(patroni_file.parent, config)
         return
@@ -48,15 +69,26 @@ def is_restart(config: dict[str, Any]) -> bool:
         return False
 
 
-def asked_for(kube: Kube, config: dict[str, Any]) -> Request | None:
-    """The switchover that is the reason, as far as it can be known."""
-    try:
-        return requested(kube, config)
-    except KubeError as error:
-        log("warning", "before_stop", str(error))
-    except Exception as error:  # noqa: BLE001  # of what somebody wrote into the store by hand
-        log("warning", "before_stop", f"cannot tell whether a switchover was asked for: {type(error).__name__}")
-    return None
+def is_needless(kube: Kube, config: dict[str, Any], patroni_file: Path) -> bool:
+    """Whether this server can go on as the primary, under a Patroni that begins anew. For one that has not lived for long it is left to Patroni.
+
+    :raises KubeError: when the API server does not answer.
+    :raises SqlError: when the server does not.
+    :raises TooLong: when it does not in time.
+    """
+    if not (patroni_file.parent / MARK).exists():
+        return False
+    lock = Store(kube, config["scope"], config["kubernetes"]["role_label"]).lock()
+    with limit(SECONDS):
+        return is_held(lock, config["name"]) and of_patroni(config).query(STANDBY) == [["f"]]
+
+
+def end_patroni(patroni_file: Path, proc: Path = Path("/proc"), kill: Kill = send) -> None:
+    """Before it can stop its server."""
+    log("warning", "before_stop", "the lock is still this member's, and its server answers: Patroni begins anew instead of stopping it")
+    patroni = patroni_pid(proc, patroni_file)
+    if patroni is not None:
+        kill(patroni, signal.SIGKILL)
 
 
 if __name__ == "__main__":

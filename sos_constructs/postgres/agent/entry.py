@@ -1,8 +1,7 @@
 """First process of the postgres container: ``python3 -m agent.entry patroni /run/sos/patroni.yml``.
 
-It runs Patroni as its child and prints what is said in the container as one JSON line per event. PostgreSQL's log collector writes its JSON
-log into a named pipe that this process reads, so that nothing is kept on a disk and nothing has to be rotated. Being the first process
-it also does what Patroni does in that place: hand signals on, and bury orphans.
+It runs Patroni as its child (patroni_process.py) and prints what is said in the container as one JSON line per event. PostgreSQL's log collector
+writes its JSON log into a named pipe that this process reads, so that nothing is kept on a disk and nothing has to be rotated.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from .events import as_line, continues, from_jsonlog, from_text
+from .patroni_process import HELPER, LIFE, PatroniProcess
 
 PIPES = Path("/tmp/log")
 """log_directory of PostgreSQL's settings."""
@@ -107,24 +105,17 @@ def said_by_postgres(line: str) -> None:
         say(as_line(from_jsonlog(line)))
 
 
-def run(command: list[str], pipes: Path = PIPES) -> int:
-    """Run the command until it ends; returns its exit code as a shell tells it."""
+def run(command: list[str], pipes: Path = PIPES, helper: tuple[str, ...] = HELPER, life: float = LIFE) -> int:
+    """Run the command until it ends for good; returns its exit code as a shell tells it. For the rest see patroni_process.py."""
     said, other = Text(say), Text(say)
     log, text = made_pipes(pipes)
     read, write = os.pipe()
     os.set_blocking(read, False)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # ours is none of Patroni's
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write, stderr=write, env=environment)
-    os.close(write)
+    patroni = PatroniProcess(command, write, helper, life)
     sources = {log: Lines(said_by_postgres), text: Lines(other.take), read: Lines(said.take)}
 
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(child.pid, number)  # not through Popen, which would bury the child by itself
-            os.kill(child.pid, signal.SIGCONT)  # one that is held still (handover.py), and whose holder was killed, would never hear of it
-
     for number in HANDED_ON:
-        signal.signal(number, hand_on)
+        signal.signal(number, lambda number, _frame: patroni.hand_on(number))
     wake_read, wake_write = os.pipe()  # so that the end of a child ends the wait below
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
@@ -139,7 +130,7 @@ def run(command: list[str], pipes: Path = PIPES) -> int:
         if not ready:
             said.flush()
             other.flush()
-        code = bury(child)
+        code = patroni.look()
     drain(sources)
     for source in sources.values():
         source.end()
@@ -159,22 +150,6 @@ def drain(sources: dict[int, Lines]) -> None:
             if not data:
                 break
             lines.feed(data)
-
-
-def bury(child: subprocess.Popen[bytes]) -> int | None:
-    """Reap whoever has ended; the exit code if the child is among them. Orphans (postmasters that Patroni started) are ours as the first process."""
-    code = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return child.returncode if code is None else code
-        if pid == 0:
-            return code
-        if pid == child.pid:
-            ended = os.waitstatus_to_exitcode(status)
-            child.returncode = ended
-            code = ended if ended >= 0 else 128 - ended
 
 
 if __name__ == "__main__":

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres.agent import before_stop
-from sos_constructs.postgres.agent.before_stop import main
-from sos_constructs.postgres.agent.closing import TooLong
+from sos_constructs.postgres.agent.before_stop import end_patroni, main
+from sos_constructs.postgres.agent.closing import STANDBY, TooLong
 from sos_constructs.postgres.agent.kube_api import KubeError
 from sos_constructs.postgres.agent.patroni_api import Patroni, PatroniError
+from sos_constructs.postgres.agent.patroni_process import MARK
+from sos_constructs.postgres.agent.psql import Psql, SqlError
 from sos_constructs.postgres.agent.switchover import Request
 
 import pytest
+
+from tests.postgres.agent.container import FILE, PATRONI, Container
 
 
 class World:
@@ -23,7 +28,12 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "patroni.yml"
         login = {"username": "patroni", "password": "canary"}
-        self.file.write_text(json.dumps({"name": "pg-0", "restapi": {"listen": "*:8008", "authentication": login}, "scope": "pg"}))
+        (folder / "run").mkdir()
+        container = Container(folder / "run")
+        self.proc = container.proc
+        self.file.write_text(json.dumps(container.config | {"restapi": {"listen": "*:8008", "authentication": login}}))
+        self.lock = {"leader": "pg-0", "renewTime": "r", "ttl": "20"}
+        self.standby: str | Exception = "f"
         self.state = "stopping"
         self.asked: dict[str, str] | KubeError = {}
         self.happened: list[object] = []
@@ -33,6 +43,16 @@ class World:
         if isinstance(self.asked, KubeError):
             raise self.asked
         return self.asked if config_map == "pg-failover" else {"leader": "pg-0", "config": "{}"}
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        assert path == "configmaps/pg-leader"
+        return {"annotations": self.lock, "resourceVersion": "7"}
+
+    def query(self, sql: str) -> list[list[str]]:
+        assert sql == STANDBY
+        if isinstance(self.standby, Exception):
+            raise self.standby
+        return [[self.standby]]
 
     def says(self, patroni: Patroni) -> str:
         assert patroni.url == "http://127.0.0.1:8008"
@@ -68,6 +88,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("close", "close_in_time"):
         monkeypatch.setattr(before_stop, name, made.close)
     monkeypatch.setattr(before_stop, "switch_over", made.switch_over)
+    monkeypatch.setattr(before_stop, "end_patroni", lambda file: made.happened.append(f"ended {file.name}"))
+    monkeypatch.setattr(Psql, "query", lambda _self, sql: made.query(sql))
     return made
 
 
@@ -110,3 +132,57 @@ def test_what_was_written_by_hand_does_not_keep_it_open(world: World, capsys: py
     said = capsys.readouterr().out
     assert "ValueError" in said
     assert "perhaps" not in said
+
+
+# --- a stop for nothing -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lived(world: World) -> World:
+    """A Patroni that is started again when it is killed."""
+    (world.file.parent / MARK).touch()
+    return world
+
+
+def test_a_primary_that_still_holds_the_lock_is_not_stopped(lived: World, capsys: pytest.CaptureFixture[str]):
+    assert lived.stop() == ["ended patroni.yml"]
+    assert capsys.readouterr().out == ""
+
+
+def test_one_that_would_not_be_started_again_stops_its_server(world: World):
+    """It has lived for a moment only, it has been told to end, or the first process is of an older template."""
+    assert world.stop() == ["closed"]
+
+
+@pytest.mark.parametrize("lock", [{"leader": "pg-1"}, {"ttl": "-1"}, {"sos-constructs/leaving": "r"}, {"sos-constructs/cut-pg-1": "r"}])
+def test_one_that_has_lost_the_lock_or_is_about_to_stops_its_server(lived: World, lock: dict[str, str]):
+    lived.lock |= lock
+    assert lived.stop() == ["closed"]
+
+
+@pytest.mark.parametrize("standby", ["t", SqlError("FATAL: the database system is shutting down"), TooLong("not done after 3 s")])
+def test_a_server_that_is_no_primary_or_does_not_answer_is_stopped(lived: World, standby: Any):
+    lived.standby = standby
+    assert lived.stop() == ["closed"]
+
+
+def test_a_switchover_is_never_needless(lived: World):
+    lived.asked = {"leader": "pg-0", "member": "pg-1"}
+    assert lived.stop() == ["closed", Request("pg-1")]
+
+
+def test_a_restart_is_never_needless(lived: World):
+    lived.state = "restarting"
+    assert lived.stop() == []
+
+
+def test_without_the_api_server_nobody_knows(lived: World):
+    lived.asked = KubeError("GET configmaps/pg-failover: TimeoutError")
+    assert lived.stop() == ["closed"]
+
+
+def test_patroni_alone_is_killed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    container = Container(tmp_path)
+    end_patroni(FILE, container.proc, container.kill)
+    assert container.happened == [(PATRONI, signal.SIGKILL)]
+    assert "begins anew" in capsys.readouterr().out

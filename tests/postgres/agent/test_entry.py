@@ -86,20 +86,6 @@ def test_a_child_that_was_held_still_hears_that_it_is_to_end(start: Start) -> No
     assert outcome(process)[0] == 7
 
 
-def test_orphans_do_not_outlive_the_child(start: Start) -> None:
-    """A Patroni that is killed leaves a PostgreSQL behind that writes: the container must end at once, whoever holds its output open."""
-    process = start("sleep 30 & echo $!; kill -9 $$")
-    assert process.stdout
-    orphan = int(json.loads(process.stdout.readline())["message"])
-    try:
-        began = time.monotonic()
-        assert process.wait(timeout=25) == 137
-        assert time.monotonic() - began < 25
-    finally:
-        os.kill(orphan, signal.SIGKILL)
-        process.stdout.close()
-
-
 def test_a_collector_that_starts_anew_is_heard_again(start: Start) -> None:
     line = '{\\"message\\": \\"%s\\"}'
     _, events = outcome(start(f'for i in 1 2 3; do printf "{line}\\n" $i > $PIPES/postgres.json; done'))

@@ -9,6 +9,7 @@ from typing import Any
 from sos_constructs.postgres import names
 from sos_constructs.postgres.agent.farewell import LONGEST, leave
 from sos_constructs.postgres.agent.kube_api import KubeError, NotFound
+from sos_constructs.postgres.agent.patroni_process import MARK
 
 import pytest
 
@@ -144,3 +145,9 @@ def test_a_pod_that_was_deleted_by_force_has_no_time_for_it(known: dict[str, dic
 def test_who_has_time_is_not_in_a_hurry(file: Path):
     waited(Api("pg-4", "pg-0", **STAY, pg_4="going"), file)
     assert not (file.parent / Path(names.HURRY).name).exists()
+
+
+def test_a_patroni_that_is_killed_from_here_on_is_not_started_again(file: Path):
+    (file.parent / MARK).touch()
+    waited(Api("pg-0", "pg-4", **STAY, pg_4="going"), file)
+    assert not (file.parent / MARK).exists()
