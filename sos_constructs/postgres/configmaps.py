@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import Any
 
 from sos_constructs.postgres import failover, patroni, storage, tuning
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.agent_files import MEMBER, agent_files
 from sos_constructs.postgres.pooler.options import PASSWORD_KEY, USER, USERNAME_KEY
 from sos_constructs.postgres.spec import Database, Spec
-
-_AGENT = resources.files("sos_constructs.postgres").joinpath("agent")
 
 
 def config(spec: Spec) -> dict[str, Any]:
@@ -30,9 +28,8 @@ def config(spec: Spec) -> dict[str, Any]:
 
 
 def agent(spec: Spec) -> dict[str, Any]:
-    """``postgres-agent``: the agent's Python files, mounted as a package."""
-    files = {f.name: f.read_text("utf-8") for f in _AGENT.iterdir() if f.name.endswith(".py")}
-    return _config_map(spec, spec.names.agent, dict(sorted(files.items())))
+    """``postgres-agent``: the members' Python files, mounted as a package."""
+    return _config_map(spec, spec.names.agent, dict(agent_files(MEMBER)))
 
 
 def declared(spec: Spec) -> dict[str, Any]:

@@ -137,9 +137,10 @@ def volumes(spec: Spec, pooler: Pooler) -> list[dict[str, Any]]:
     """Everything that is mounted. The keys are optional to the kubelet, so that the init container can say what is missing."""
     credentials = spec.credentials.volume("credentials", keys=(USERNAME_KEY, PASSWORD_KEY))
     credentials["secret"]["optional"] = True
+    names = p.PoolerNames(spec.name)
     return [
-        {"configMap": {"defaultMode": 0o444, "name": spec.names.agent}, "name": "agent"},
-        {"configMap": {"defaultMode": 0o444, "name": p.PoolerNames(spec.name).config}, "name": "config"},
+        {"configMap": {"defaultMode": 0o444, "name": names.agent}, "name": "agent"},
+        {"configMap": {"defaultMode": 0o444, "name": names.config}, "name": "config"},
         credentials,
         {"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}, "name": "runtime"},
         *(ca.volume() for ca in _ca(spec)),

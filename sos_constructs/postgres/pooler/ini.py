@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.agent_files import POOLER, agent_files
 from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
@@ -147,5 +148,6 @@ def config_map(spec: Spec, pooler: Pooler) -> dict[str, Any]:
 
 
 def restart_checksum(spec: Spec, pooler: Pooler) -> str:
-    """Changes exactly when a running PgBouncer cannot take over what changed."""
-    return checksum({side: [row[:2] for row in settings(spec, pooler, side) if row[0] in NOT_RELOADED] for side in sides(pooler)})
+    """Changes exactly when a running pod cannot take over what changed: PgBouncer some settings, its agent new code."""
+    not_reloaded = {side: [row[:2] for row in settings(spec, pooler, side) if row[0] in NOT_RELOADED] for side in sides(pooler)}
+    return checksum({"agent": agent_files(POOLER), **not_reloaded})

@@ -6,6 +6,7 @@ from typing import Any
 
 from sos_constructs.postgres import clients, monitoring
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.agent_files import POOLER, agent_files
 from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.deployment import deployment
@@ -21,6 +22,7 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
         return []
     objects = [
         config_map(spec, pooler),
+        agent(spec),
         service_account(spec),
         network_policy(spec, pooler),
         *(service(spec, side) for side in sides(pooler)),
@@ -31,6 +33,11 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
     if spec.monitoring is not None:
         objects.append(pod_monitor(spec, spec.monitoring))
     return objects
+
+
+def agent(spec: Spec) -> dict[str, Any]:
+    """``postgres-pooler-agent``: the Python files beside PgBouncer, mounted as a package."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(spec, p.PoolerNames(spec.name).agent), "data": dict(agent_files(POOLER))}
 
 
 def service_account(spec: Spec) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class PoolerNames:
         return f"{self.name}-pooler-config"
 
     @property
+    def agent(self) -> str:
+        return f"{self.name}-pooler-agent"
+
+    @property
     def certificate(self) -> str:
         """Default name of the Secret with the pooler's own certificate."""
         return f"{self.name}-pooler-tls"
