@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from sos_constructs.postgres import agent as agent_package
 from sos_constructs.postgres import configmaps, patroni
+from sos_constructs.postgres.agent_files import MEMBER, agent_files
 from sos_constructs.postgres.spec import OFFICIAL, Database
 from sos_constructs.postgres.tuning import postgresql_conf
 
 from tests.postgres.example import spec
-
-FOLDER = Path(agent_package.__file__).parent
 
 
 def test_the_config_holds_four_files():
@@ -24,10 +21,10 @@ def test_the_config_holds_four_files():
     assert made["data"]["postgresql.conf"] == postgresql_conf(spec())
 
 
-def test_the_agent_travels_whole():
+def test_the_agent_is_a_package():
     made = configmaps.agent(spec())
     assert made["metadata"]["name"] == "postgres-agent"
-    assert made["data"] == {path.name: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.py"))}
+    assert made["data"] == agent_files(MEMBER)
     assert {"__init__.py", "__main__.py"} <= made["data"].keys()
 
 

@@ -11,6 +11,7 @@ from sos_constructs import Database, DatabaseHandle, HaPostgres, SosSecrets
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import manifests
 from sos_constructs.postgres.names import TAKEN_SUFFIXES, Names
+from sos_constructs.postgres.pooler.names import PoolerNames
 
 import cdk8s
 import cdk8s_plus_27 as kplus
@@ -84,9 +85,10 @@ def test_synth_is_what_the_builders_return(scenario: str):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_reviewed_yaml(scenario: str, golden: Golden):
-    """Without the two ConfigMaps that hold files of the package as they are; dist/ shows them."""
+    """Without the ConfigMaps that hold files of the package as they are; dist/ shows them."""
     _, db = install(SCENARIOS[scenario])
-    golden(f"postgres/{scenario}", [m for m in manifests(db.spec) if m["metadata"]["name"] not in (db.spec.names.agent, db.spec.names.exporter_config)])
+    files = (db.spec.names.agent, db.spec.names.exporter_config, PoolerNames(db.spec.name).agent)
+    golden(f"postgres/{scenario}", [m for m in manifests(db.spec) if m["metadata"]["name"] not in files])
 
 
 def test_everything_is_every_option():

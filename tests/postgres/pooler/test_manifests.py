@@ -26,6 +26,7 @@ def pod(made: Any) -> dict[str, Any]:
 def test_contents():
     assert list(objects(pooled())) == [
         "ConfigMap/postgres-pooler-config",
+        "ConfigMap/postgres-pooler-agent",
         "ServiceAccount/postgres-pooler",
         "NetworkPolicy/postgres-pooler",
         "Service/postgres-pooler-service",

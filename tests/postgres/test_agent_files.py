@@ -1,0 +1,50 @@
+"""The agent's files by kind of pod: complete, none too many, and small enough for kubectl apply."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from sos_constructs.postgres.agent_files import MEMBER, POOLER, agent_files
+from sos_constructs.postgres.construct import manifests
+
+import pytest
+
+from tests.postgres.mounted import AGENT
+from tests.postgres.scenarios import SCENARIOS, install
+
+ANNOTATIONS = 256 * 1024
+"""All annotations of an object (apimachinery, pkg/api/validation/objectmeta.go, TotalAnnotationSizeLimitB)."""
+
+
+@pytest.mark.parametrize("started", [MEMBER, POOLER], ids=["member", "pooler"])
+def test_what_is_started_finds_what_it_imports(started: tuple[str, ...], tmp_path: Path):
+    (tmp_path / "agent").mkdir()
+    for name, text in agent_files(started).items():
+        (tmp_path / "agent" / name).write_text(text)
+    code = f"import sys, importlib; sys.path.insert(0, {str(tmp_path)!r}); [importlib.import_module(f'agent.{{name}}') for name in {list(started)!r}]"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_file_travels():
+    travelling = agent_files(MEMBER) | agent_files(POOLER)
+    assert travelling == {path.name: path.read_text("utf-8") for path in AGENT.glob("*.py")}
+    assert list(agent_files(MEMBER)) == sorted(agent_files(MEMBER))
+
+
+def test_neither_carries_what_is_the_others_alone():
+    assert not {"pooler.py", "pooler_watch.py"} & agent_files(MEMBER).keys()
+    assert not {"entry.py", "guard.py", "fast.py"} & agent_files(POOLER).keys()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_kubectl_apply_can_write_every_object_into_its_annotation(scenario: str):
+    """As Go writes JSON: three characters cost six."""
+    _, db = install(SCENARIOS[scenario])
+    for manifest in manifests(db.spec):
+        text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+        size = len(text.encode()) + 5 * sum(text.count(character) for character in "<>&")
+        assert size + len("kubectl.kubernetes.io/last-applied-configuration\n") <= ANNOTATIONS, (manifest["kind"], manifest["metadata"]["name"], size)
