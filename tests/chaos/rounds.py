@@ -123,7 +123,7 @@ def recovery(stage: Stage, workload: Workload, trouble: list[str]) -> dict[str, 
         took["streaming"] = workload.now() - began
         _writes(workload, PATIENCE)
         kube.poll("every agent content", lambda: not discontent(stage.installation), PATIENCE, pause=1.0)
-        conntrack.forget(stage.environment["PGHOSTADDR"], conntrack.UNANSWERED)
+        workload.forget_dead()
         took["all"] = workload.now() - began
         recovered = workload.now()
         kube.poll("fresh connections", lambda: workload.attempts_since(recovered) >= QUIET_PROBES, 60, pause=0.3)

@@ -11,7 +11,7 @@ from random import Random
 import attrs
 
 from tests.chaos.workload import Workload
-from tests.cluster import conntrack, kube
+from tests.cluster import kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.installation import Installation
 
@@ -123,7 +123,7 @@ class Scene:
         extra, until = self.seconds(0, 4), self.workload.now() + FAILOVER_AT_MOST
         while self.workload.term() <= self.term and self.workload.now() < until:
             time.sleep(0.1)
-        conntrack.forget(self.workload.environment["PGHOSTADDR"], conntrack.UNANSWERED)
+        self.workload.forget_dead()
         time.sleep(extra)
 
     def _try(self, *verb: str) -> bool:

@@ -79,7 +79,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 def scene(seed: int, tool: Tool) -> Scene:
     terms = iter([1, *[1] * 5, *[2] * 1000])
     clock = itertools.count()
-    workload: Any = SimpleNamespace(now=lambda: float(next(clock)), term=lambda: next(terms))
+    workload: Any = SimpleNamespace(now=lambda: float(next(clock)), term=lambda: next(terms), forget_dead=lambda: None)
     return Scene(installation=cast("Any", Installation()), tool=cast("Any", tool), workload=workload, random=Random(seed), primary="postgres-1")
 
 

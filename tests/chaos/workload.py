@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tests.chaos.history import NO_TIMELINE, Attempt, History, Read, Write
+from tests.cluster import conntrack
 from tests.cluster.ledger import Broken, Session, reason
 
 WRITERS = 3
@@ -63,6 +64,10 @@ class Workload:
     def attempts_since(self, moment: float) -> int:
         """How many fresh connections that began after a moment have come to an end."""
         return sum(attempt.began > moment for attempt in list(self.history.attempts))
+
+    def forget_dead(self) -> None:
+        """Have this machine's kernel forget connections that nobody answers."""
+        conntrack.forget(self.environment["PGHOSTADDR"], conntrack.UNANSWERED)
 
     def stop(self) -> History:
         """End every thread; one that waits for an answer gets it or its time-out first."""

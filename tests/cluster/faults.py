@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sos_constructs.postgres.agent.patroni_process import MARK
+from sos_constructs.postgres.names import RUNTIME_DIR
+
 import attrs
 
 from tests.cluster import conntrack, kube
@@ -24,6 +27,18 @@ for _ in range(3):
                 os.kill(int(pid), 9)
         except OSError:
             pass
+"""
+
+KILL_PATRONI = """
+import os
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        parent = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
+        if parent == "1" and open(f"/proc/{pid}/cmdline").read().split(chr(0))[-2] == os.environ["PATRONICTL_CONFIG_FILE"]:
+            os.kill(int(pid), 9)
+            print("killed")
+    except (OSError, IndexError):
+        pass
 """
 
 SETTLE_SECONDS = 5.0
@@ -62,6 +77,13 @@ def _force_delete(installation: Installation, primary: str, tool: Any) -> Heal:
 
 def _kill(installation: Installation, primary: str, tool: Any) -> Heal:
     installation.exec(primary, "python3", "-c", KILL_POSTGRES)
+    return _nothing
+
+
+def _kill_patroni(installation: Installation, primary: str, tool: Any) -> Heal:
+    """One that has lived for long enough to be started again."""
+    kube.poll("it may be killed", lambda: installation.try_exec(primary, "test", "-e", f"{RUNTIME_DIR}/{MARK}", container="postgres").returncode == 0, 60)
+    assert installation.exec(primary, "python3", "-c", KILL_PATRONI).split() == ["killed"]
     return _nothing
 
 
@@ -129,6 +151,7 @@ def _isolate(installation: Installation, primary: str, tool: Breakable) -> Heal:
 
 DELETE = Fault(name="primary deleted", strike=_delete)
 KILL = Fault(name="every postgres process of the primary killed", strike=_kill)
+PATRONI_KILLED = Fault(name="the primary's Patroni killed", strike=_kill_patroni)
 FORCE_DELETE = Fault(name="primary force-deleted", strike=_force_delete)
 ROLLOUT = Fault(name="rolling restart of all members", strike=_rollout)
 CRASH = Fault(name="primary's node crashed", strike=_crash, breaks_node=True)
@@ -139,7 +162,7 @@ FREEZE_POD = Fault(name="primary's pod frozen", strike=_freeze_pod, breaks_node=
 FREEZE_NODE = Fault(name="primary's node frozen", strike=_freeze_node, breaks_node=True)
 LONELY = Fault(name="primary's node cut from both standbys, not from the API server", strike=_isolate, breaks_node=True, client_beside=True)
 
-ALL = (DELETE, KILL, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA, FREEZE_POD, FREEZE_NODE, LONELY)
+ALL = (DELETE, KILL, PATRONI_KILLED, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA, FREEZE_POD, FREEZE_NODE, LONELY)
 
 
 def drill(installation: Installation, fault: Fault, tool: Breakable | None = None, *, pooled: bool = False) -> Outcome:

@@ -7,6 +7,7 @@ import subprocess
 from typing import Any
 
 from sos_constructs import ImageProfile
+from sos_constructs.postgres.names import SERVING
 
 import attrs
 
@@ -77,13 +78,16 @@ class Installation:
         return str(lock.get("leader", ""))
 
     def unhealthy(self) -> str:
-        """What is not as it should be, or an empty string: every pod ready, one leader, everybody else streams on its timeline, and counts.
+        """What is not as it should be, or an empty string: every pod ready and in its Services, one leader, all others stream on its timeline, and count.
 
         The API server says who leads: a primary that was away for a moment answers from a view in which nothing has happened.
         """
         pods = self.pods()
         if (found := sum(ready(pod) for pod in pods)) != self.instances:
             return f"{found} of {self.instances} pods are ready"
+        out = [pod["metadata"]["name"] for pod in pods if not pod["metadata"]["labels"].items() >= SERVING.items()]
+        if out:
+            return f"out of their Services: {out}"
         members = self.cluster()
         states = {member["name"]: (member["role"], member["state"], member.get("timeline")) for member in members}
         leaders = [member for member in members if member["role"] == "leader" and member["state"] == "running"]
@@ -127,6 +131,10 @@ class Installation:
             for endpoint in each.get("endpoints") or []
             if endpoint.get("conditions", {}).get("ready") is not False
         )
+
+    def server_started(self, pod: str) -> str:
+        """When PostgreSQL was started: equal before and after means that nobody stopped it."""
+        return self.sql(pod, "SELECT pg_postmaster_start_time()")[0][0]
 
     def lives(self) -> dict[str, tuple[str, dict[str, int]]]:
         """Identity of every pod and how often each of its containers was started: equal before and after means that nothing restarted."""

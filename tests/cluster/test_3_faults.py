@@ -22,6 +22,16 @@ def test_writes_resume_and_nothing_is_lost(installation: Installation, tool: Bre
     assert len(changed) <= 1, f"more than the primary restarted: {changed}"
 
 
+def test_a_patroni_that_is_killed_does_not_cost_its_server(installation: Installation, tool: Breakable | None, figure: list[str]):
+    primary, lives = installation.wait_healthy(), installation.lives()
+    started = installation.server_started(primary)
+    outcome = drill(installation, faults.PATRONI_KILLED, tool)
+    figure.append(outcome.line(faults.PATRONI_KILLED.name))
+    assert_kept(outcome)
+    assert outcome.summary["fresh"]["failed"] == 0
+    assert (installation.primary(), installation.server_started(primary), installation.lives()) == (primary, started, lives)
+
+
 @pytest.mark.parametrize("fault", [faults.CRASH, faults.CRASH_REPLICA], ids=lambda fault: fault.name)
 def test_a_node_may_crash(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
     outcome = drill(installation, fault, nodes_may_break)

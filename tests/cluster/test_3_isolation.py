@@ -42,10 +42,15 @@ def store(installation: Installation) -> str:
 
 @pytest.mark.parametrize("fault", [faults.CUT, faults.FREEZE_POD, faults.FREEZE_NODE, faults.LONELY, faults.FREEZE_API], ids=lambda fault: fault.name)
 def test_nothing_acknowledged_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
-    lives = installation.lives()
+    primary, lives = installation.wait_healthy(), installation.lives()
+    started = installation.server_started(primary)
     outcome = drill(installation, fault, nodes_may_break)
     figure.append(outcome.line(fault.name))
     assert_kept(outcome)
+    if fault is faults.FREEZE_API:
+        assert (installation.primary(), installation.server_started(primary)) == (primary, started), "the primary was stopped for nothing"
+    if fault is not faults.LONELY:  # its client is on the wrong side of the cut
+        assert outcome.late == 0, "a fresh connection failed after the first new row"
     if fault in (faults.FREEZE_POD, faults.FREEZE_NODE):
         return  # what stands still for long may be killed
     killed = {pod for pod, (_, starts) in installation.lives().items() if starts["postgres"] != lives[pod][1]["postgres"]}
