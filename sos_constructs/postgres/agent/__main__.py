@@ -24,7 +24,7 @@ from .expiry import Expiry
 from .farewell import holds_lock, leave
 from .files import DeclaredError
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
-from .lock_watch import WATCH_SECONDS, LockWatch, watch_rivals
+from .lock_watch import LockWatch, watch_rivals
 from .log import log, say_as_first_process
 from .metrics import Metrics, serve
 from .patroni_api import of_member
@@ -35,6 +35,7 @@ from .render import Pod
 from .restarts import Restarts, Settled
 from .rolling import Rolling
 from .runner import INTERVAL, Runner, Situation, Step, words
+from .serving import Serving
 from .volume import reconcile_volume
 from .watches import Watches, new_guard, new_serving
 
@@ -165,7 +166,7 @@ def watch_lock(expiry: Expiry, member: Member, metrics: Metrics, actions: Action
 
             def on_lock(kube: Kube) -> None:
                 guard.take_labels(kube)
-                serving.come_back(kube)
+                serving.come_back(kube, got_lock=True)
 
             watch = LockWatch(member.pod.name, guard.leader_object, on_lock, expiry.saw)
         watch.round(connect(member))
@@ -184,11 +185,13 @@ def watch_labels(member: Member, metrics: Metrics, actions: Actions) -> None:
 
 
 def watch_serving(member: Member, metrics: Metrics, actions: Actions) -> None:
-    """This pod, when another member's agent has taken it out of its Services."""
+    """Pods that an agent has taken out of their Services."""
+    serving: Serving | None = None
 
     def look() -> None:
-        guard = new_guard(member, member.declared(), actions)
-        new_serving(member, guard).watch(connect(member), WATCH_SECONDS)
+        nonlocal serving
+        serving = serving or new_serving(member, new_guard(member, member.declared(), actions))
+        serving.watch(replace(connect(member), timeout=1.0))
 
     keep("serving", metrics, look, pause=0)
 

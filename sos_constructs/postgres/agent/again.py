@@ -1,8 +1,9 @@
 """``python3 -m agent.again FILE claim|confirm``: whether a Patroni that was killed may be started again, and whether it has come back.
 
-``claim`` succeeds when the lock is this member's, its server is a primary that answers, and nothing else is left of the old Patroni (a base backup or
-pg_rewind would write under the new one). It renews the lock as Patroni does, by compare-and-set: nobody else can have it for a whole ttl from then on,
-however long Patroni has been silent. ``confirm`` succeeds as soon as somebody has renewed it for this member once more. See patroni_process.py.
+``claim`` succeeds when the lock is this member's, its server is a primary that answers and that a new Patroni will recognize, and nothing else is left of
+the old one (a base backup or pg_rewind would write under the new one). It renews the lock as Patroni does, by compare-and-set: nobody else can have it
+for a whole ttl from then on, however long Patroni has been silent. ``confirm`` succeeds as soon as the new Patroni has renewed it once more and says that
+its server is a running primary: one that takes the server for dead renews, too. See patroni_process.py.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from .closing import STANDBY, TooLong, limit
+from .fence import LEADS
 from .files import write_whole
 from .handover import server_pid, within
 from .kube_api import TOKEN_DIR, Conflict, Kube, KubeError, in_cluster_url
 from .lock_store import Lock, Store
 from .log import log, say_as_first_process
+from .patroni_api import PatroniError, of_member
 from .psql import SqlError, of_patroni
 
 CLAIM_SECONDS = 3
@@ -28,8 +31,10 @@ CLAIM_SECONDS = 3
 ORPHAN_SECONDS = 1.0
 """For what Patroni was just running to end."""
 CONFIRM_SECONDS = 14.0
-"""For a Patroni to start and to take its first round; it needs two or three, and a ttl after the claim the lock may be another's."""
+"""For a Patroni to start and to take its first round; it needs two to five, and a ttl after the claim the lock may be another's."""
 LOOK_SECONDS = 0.25
+APART_SECONDS = 2.0
+"""Between the two times of a server's start; at three Patroni does not know it."""
 TRIES = 3
 CLAIMED = "claimed"
 """File beside Patroni's: the renewal that is ours, and not yet the new Patroni's."""
@@ -53,6 +58,8 @@ def claim(store: Store, config: dict[str, Any], folder: Path, proc: Path) -> str
             return "the lock is not this member's to keep"
         if not within(ORPHAN_SECONDS, LOOK_SECONDS, lambda: orphans(proc) == {server_pid(data_dir)}):
             return "more than the server is left of it"
+        if not is_recognized(proc, data_dir):
+            return "a new Patroni would not recognize the server: the clock was set since its start"
         if of_patroni(config).query(STANDBY) != [["f"]]:
             return "the server is no primary"
         with suppress(Conflict):
@@ -61,18 +68,36 @@ def claim(store: Store, config: dict[str, Any], folder: Path, proc: Path) -> str
     return "the lock changes all the time"
 
 
-def confirm(store: Store, own: str, folder: Path) -> str:
-    """Wait for the new Patroni's renewal; what is wrong, or an empty string."""
+def is_recognized(proc: Path, data_dir: Path) -> bool:
+    """Whether a Patroni that is started now takes the process in ``postmaster.pid`` for its server.
+
+    It compares the times of their starts, and says no at three seconds (patroni/postgresql/postmaster.py, ``_is_postmaster_process``). That of the
+    process is counted from a boot time that moves when the clock is set (patroni#3358), and a Patroni that does not know its server starts another.
+    """
+    try:
+        pid, _, started = (data_dir / "postmaster.pid").read_text().split("\n")[:3]
+        ticks = int((proc / pid / "stat").read_text().rpartition(")")[2].split()[19])
+        (boot,) = (int(line.split()[1]) for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
+        return abs(boot + ticks / os.sysconf("SC_CLK_TCK") - int(started)) < APART_SECONDS
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def confirm(store: Store, config: dict[str, Any], folder: Path) -> str:
+    """Wait for the new Patroni's renewal and its word; what is wrong, or an empty string."""
+    own, patroni = config["name"], of_member(config, "127.0.0.1", own=True)
     claimed, until = (folder / CLAIMED).read_text(), time.monotonic() + CONFIRM_SECONDS
     while time.monotonic() < until:
-        with suppress(KubeError):
+        with suppress(KubeError, PatroniError):
             lock = store.lock()
             if lock.holder != own:
                 return "the lock is another's"
             if lock.renewed != claimed:
-                return ""
+                status = patroni.health(seconds=1)
+                if status.role in LEADS and status.running:
+                    return ""
         time.sleep(LOOK_SECONDS)
-    return f"no renewal within {CONFIRM_SECONDS:.0f} s"
+    return f"Patroni is not back within {CONFIRM_SECONDS:.0f} s"
 
 
 def orphans(proc: Path) -> set[int]:
@@ -97,7 +122,7 @@ def main(arguments: list[str], kube: Kube, proc: Path = Path("/proc")) -> int:
             with limit(CLAIM_SECONDS):
                 wrong = claim(store, config, file.parent, proc)
         else:
-            wrong = confirm(store, config["name"], file.parent)
+            wrong = confirm(store, config, file.parent)
     except (KubeError, SqlError, TooLong, OSError) as error:
         wrong = str(error)
     if wrong:

@@ -18,8 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .again import is_held
+from .again import is_held, is_recognized
 from .closing import SECONDS, STANDBY, TooLong, close, close_in_time, limit
+from .farewell import is_paused
 from .handover import Kill, patroni_pid, send
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
 from .lock_store import Store
@@ -27,7 +28,7 @@ from .log import log, say_as_first_process
 from .patroni_api import PatroniError, of_member
 from .patroni_process import MARK
 from .psql import SqlError, of_patroni
-from .switchover import requested, switch_over
+from .switchover import requested, switch_over, what_is_asked
 
 SWITCHOVER_SECONDS = 8
 """After which Patroni goes on; less than half of its lock's least life."""
@@ -37,11 +38,12 @@ def main(arguments: list[str], kube: Kube) -> None:
     """With Patroni's configuration file, in its container; Patroni waits for the end."""
     patroni_file = Path(arguments[0])
     config = json.loads(patroni_file.read_text())
-    if is_restart(config):
+    state = state_of(config)
+    if state == "restarting":
         return
     try:
         request = requested(kube, config)
-        if request is None and is_needless(kube, config, patroni_file):
+        if request is None and state == "stopping" and is_needless(kube, config, patroni_file):
             end_patroni(patroni_file)
             return
     except (KubeError, SqlError, TooLong) as error:
@@ -60,27 +62,35 @@ def main(arguments: list[str], kube: Kube) -> None:
         log("warning", "before_stop", str(error))
 
 
-def is_restart(config: dict[str, Any]) -> bool:
-    """Whether Patroni is about to start the server again at once."""
+def state_of(config: dict[str, Any]) -> str:
+    """What Patroni is about; an empty string where it does not say, as when it ends itself."""
     try:
-        return of_member(config, "127.0.0.1", own=True).state() == "restarting"
+        return of_member(config, "127.0.0.1", own=True).state()
     except PatroniError as error:
         log("warning", "before_stop", str(error))
-        return False
+        return ""
 
 
-def is_needless(kube: Kube, config: dict[str, Any], patroni_file: Path) -> bool:
-    """Whether this server can go on as the primary, under a Patroni that begins anew. For one that has not lived for long it is left to Patroni.
+def is_needless(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Path = Path("/proc")) -> bool:
+    """Whether this server can go on as the primary, under a Patroni that begins anew. Its lock is renewed then.
 
-    :raises KubeError: when the API server does not answer.
+    For a Patroni that has not lived for long, or that a human has paused, it is left to Patroni.
+
+    :raises KubeError: when the API server does not answer, or refuses.
     :raises SqlError: when the server does not.
     :raises TooLong: when it does not in time.
     """
     if not (patroni_file.parent / MARK).exists():
         return False
-    lock = Store(kube, config["scope"], config["kubernetes"]["role_label"]).lock()
+    store = Store(kube, config["scope"], config["kubernetes"]["role_label"])
+    lock, asked = store.lock(), what_is_asked(kube, config["scope"])
+    if not is_held(lock, config["name"]) or asked.get("leader") or asked.get("member") or is_paused(kube, config["scope"]):
+        return False
     with limit(SECONDS):
-        return is_held(lock, config["name"]) and of_patroni(config).query(STANDBY) == [["f"]]
+        if not is_recognized(proc, Path(config["postgresql"]["data_dir"])) or of_patroni(config).query(STANDBY) != [["f"]]:
+            return False
+    store.renew(lock)
+    return True
 
 
 def end_patroni(patroni_file: Path, proc: Path = Path("/proc"), kill: Kill = send) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .events import as_line, continues, from_jsonlog, from_text
-from .patroni_process import HELPER, LIFE, PatroniProcess
+from .patroni_process import HELPER, LIFE, LIMIT, PatroniProcess
 
 PIPES = Path("/tmp/log")
 """log_directory of PostgreSQL's settings."""
@@ -105,13 +105,13 @@ def said_by_postgres(line: str) -> None:
         say(as_line(from_jsonlog(line)))
 
 
-def run(command: list[str], pipes: Path = PIPES, helper: tuple[str, ...] = HELPER, life: float = LIFE) -> int:
+def run(command: list[str], pipes: Path = PIPES, helper: tuple[str, ...] = HELPER, life: float = LIFE, limit: float = LIMIT) -> int:
     """Run the command until it ends for good; returns its exit code as a shell tells it. For the rest see patroni_process.py."""
     said, other = Text(say), Text(say)
     log, text = made_pipes(pipes)
     read, write = os.pipe()
     os.set_blocking(read, False)
-    patroni = PatroniProcess(command, write, helper, life)
+    patroni = PatroniProcess(command, write, helper, life, limit)
     sources = {log: Lines(said_by_postgres), text: Lines(other.take), read: Lines(said.take)}
 
     for number in HANDED_ON:

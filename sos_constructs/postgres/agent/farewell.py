@@ -20,7 +20,7 @@ from .closing import close_in_time
 from .handover import hand_over
 from .kube_api import Kube, KubeError, NotFound
 from .log import log
-from .patroni_process import HURRY, MARK
+from .patroni_process import ENDING, HURRY, MARK
 
 LONGEST = 30.0
 """Seconds after which it stops all the same: ten rounds of Patroni's loop at its default."""
@@ -35,7 +35,8 @@ def leave(
 ) -> None:
     """Return when this member may stop; the holder of the lock has its server stopped then."""
     config = json.loads(patroni_file.read_text())
-    (patroni_file.parent / MARK).unlink(missing_ok=True)  # whatever happens to Patroni from here on, its server ends
+    (patroni_file.parent / ENDING).touch()  # whatever happens to Patroni from here on, its server ends
+    (patroni_file.parent / MARK).unlink(missing_ok=True)
     try:
         if not has_time(kube, config["name"]):
             (patroni_file.parent / HURRY).touch()

@@ -1,9 +1,9 @@
 """Patroni as the child of the container's first process: told what the container is told, buried, and started again where its server can go on.
 
-Patroni is not its server's parent, and a new one takes over a server that it finds running. So a Patroni that was killed, by the kernel, by a human or
-by before_stop.py, need not cost the primary: as long as the lock is this member's, nobody else may write, and a Patroni that is back before the
+Patroni is not its server's parent, and a new one takes over a server that it finds running. So a Patroni that was killed, by a human, for a mistake of its own
+or by before_stop.py, need not cost the primary: as long as the lock is this member's, nobody else may write, and a Patroni that is back before the
 lock ends finds everything as it was. Two helpers (again.py) see to it: the first renews the lock, if it is this member's and nothing but the server is
-left, and the second looks whether the new Patroni has renewed it in time. In every other case the container ends with Patroni, and the server with it.
+left, and the second looks whether the new Patroni has taken both over in time. In every other case the container ends with Patroni, and the server with it.
 """
 
 from __future__ import annotations
@@ -20,41 +20,44 @@ from pathlib import Path
 LIFE = 30.0
 """Seconds that a Patroni must have lived to be started again: what dies sooner has a reason of its own."""
 LIMIT = 18.0
-"""Seconds from its end until the new one must have renewed the lock; less than the lock's least ttl, which is 20 s from then on."""
+"""Seconds from its end until the new one must have taken over; less than the lock's least ttl, which is 20 s from a later moment on."""
 MARK = "may-be-killed"
 """File beside Patroni's configuration, there as long as a Patroni that is killed is started again."""
+ENDING = "ending"
+"""File beside it: the container is about to end (farewell.py)."""
 HURRY = "hurry"
 """File beside it: Patroni's ``before_stop`` has no time, and does nothing (farewell.py)."""
-ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT})
+ENDS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT})
 
 HELPER = (sys.executable, "-B", "-m", "agent.again")
 
 
 class PatroniProcess:
-    """From the first Patroni's start to the last one's end.
+    """From the first Patroni's start to the last one's end. Uses SIGALRM.
 
     :param command: how Patroni is started; its configuration file is the last argument.
     :param output: file descriptor for what it prints.
     :param helper: how the helpers are started, without file and verb.
     """
 
-    def __init__(self, command: list[str], output: int, helper: tuple[str, ...] = HELPER, life: float = LIFE) -> None:
-        self._command, self._output, self._helper_command, self._life = command, output, helper, life
-        self._mark = Path(command[-1]).parent / MARK
+    def __init__(self, command: list[str], output: int, helper: tuple[str, ...] = HELPER, life: float = LIFE, limit: float = LIMIT) -> None:
+        self._command, self._output, self._helper_command, self._life, self._limit = command, output, helper, life, limit
+        self._folder = Path(command[-1]).parent
         self._helper: subprocess.Popen[bytes] | None = None
         self._may_be_killed = self._confirming = self._told_to_end = False
-        self._until = 0.0
         self._code = 0
         self._end: int | None = None
-        for left in (MARK, HURRY):  # by the container before this one
-            (self._mark.parent / left).unlink(missing_ok=True)
+        for left in (ENDING, HURRY, MARK):  # by the container before this one
+            (self._folder / left).unlink(missing_ok=True)
+        # whatever this process is waiting for by then, be it for somebody to take its output
+        signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(self._code))
         self._patroni = self._start()
 
     def hand_on(self, number: int) -> None:
         """A signal that the container got. After one that ends it nothing is started again."""
-        if number in ENDING:
+        if number in ENDS:
             self._told_to_end = True
-            self._mark.unlink(missing_ok=True)
+            self._unmark()
         with suppress(ProcessLookupError):
             os.kill(self._patroni.pid, number)  # not through Popen, which would bury it by itself
             os.kill(self._patroni.pid, signal.SIGCONT)  # one that is held still (handover.py), and whose holder was killed, would never hear of it
@@ -68,11 +71,13 @@ class PatroniProcess:
             elif self._helper is not None and pid == self._helper.pid:
                 self._helper.returncode = code
                 self._has_answered(code)
-        if self._helper is not None and (time.monotonic() > self._until or self._told_to_end):
-            self._end = self._code
-        elif not self._may_be_killed and self._helper is None and not self._told_to_end and time.monotonic() - self._since > self._life:
-            self._may_be_killed = True
-            self._mark.touch()
+        if self._told_to_end and self._helper is not None:
+            if self._confirming:
+                self._settled()  # the new Patroni has been told, and stops its server in order
+            else:
+                self._end = self._code
+        if not self._may_be_killed and self._helper is None and time.monotonic() - self._since > self._life:
+            self._mark()
         return self._end
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -82,25 +87,44 @@ class PatroniProcess:
 
     def _has_ended(self, code: int) -> None:
         self._code = code if code >= 0 else 128 - code
-        again = code < 0 and self._mark.exists() and not self._told_to_end and self._helper is None
-        self._mark.unlink(missing_ok=True)
+        again = code < 0 and (self._folder / MARK).exists() and not (self._folder / ENDING).exists() and not self._told_to_end and self._helper is None
+        self._unmark()
         if not again:
             self._end = self._code
             return
-        self._until, self._confirming = time.monotonic() + LIMIT, False
+        signal.setitimer(signal.ITIMER_REAL, self._limit)
+        self._confirming = False
         self._ask("claim")
 
     def _has_answered(self, code: int) -> None:
         self._helper = None
         if code != 0:
             self._end = self._code
-        elif not self._confirming:
+        elif self._confirming:
+            self._settled()
+        else:
             self._confirming, self._patroni = True, self._start()
             self._ask("confirm")
+
+    def _settled(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._helper = None
 
     def _ask(self, verb: str) -> None:
         command = [*self._helper_command, self._command[-1], verb]
         self._helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output)
+
+    def _mark(self) -> None:
+        """From now on a Patroni that is killed is started again; only ever once for each."""
+        self._may_be_killed = True
+        with suppress(OSError):
+            (self._folder / MARK).touch()
+        if self._told_to_end or (self._folder / ENDING).exists():  # by now
+            self._unmark()
+
+    def _unmark(self) -> None:
+        with suppress(OSError):
+            (self._folder / MARK).unlink(missing_ok=True)
 
 
 def buried() -> Iterator[tuple[int, int]]:

@@ -161,8 +161,10 @@ def reconcile_store(member: Member, status: Status, settled: Callable[[list[dict
 def _report_broken_settings(psql: Psql) -> None:
     """A postgresql.conf that PostgreSQL cannot read goes unnoticed until the next start, which then fails: say so now."""
     broken = psql.query(
-        # a setting that waits for a restart is an "error" here as well, in the same words as a value that cannot be
-        "SELECT f.name, f.error FROM pg_catalog.pg_file_settings AS f LEFT JOIN pg_catalog.pg_settings AS s USING (name)"
+        # A setting that waits for a restart is an "error" here as well, in the same words as a value that cannot be; one that is gone from the file
+        # has no name of its own. A Patroni that took over a running primary (again.py) no longer writes those of recovery.
+        "SELECT f.name, f.error FROM pg_catalog.pg_file_settings AS f"
+        """ LEFT JOIN pg_catalog.pg_settings AS s ON s.name = coalesce(f.name, pg_catalog.substring(f.error, 'parameter "([^"]+)"'))"""
         " WHERE f.error IS NOT NULL AND s.pending_restart IS NOT TRUE LIMIT 1"
     )
     if broken:

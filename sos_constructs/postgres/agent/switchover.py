@@ -45,10 +45,7 @@ def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = 
     :raises KubeError: when the API server does not answer.
     """
     own, scope = config["name"], config["scope"]
-    try:
-        asked = kube.annotations(f"{scope}-failover")
-    except NotFound:
-        return None  # nobody ever asked
+    asked = what_is_asked(kube, scope)
     leader, candidate, scheduled = (asked.get(key) or "" for key in ("leader", "member", "scheduled_at"))
     if leader not in ("", own) or candidate == own or not (leader or candidate):
         return None
@@ -57,6 +54,14 @@ def requested(kube: Kube, config: dict[str, Any], now: Callable[[], datetime] = 
     if not holds_lock(kube, own, scope) or is_paused(kube, scope):
         return None
     return Request(candidate)
+
+
+def what_is_asked(kube: Kube, scope: str) -> dict[str, str]:
+    """Patroni's note of the failover or switchover that somebody asked for."""
+    try:
+        return kube.annotations(f"{scope}-failover")
+    except NotFound:
+        return {}  # nobody ever asked
 
 
 def switch_over(

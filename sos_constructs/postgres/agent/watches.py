@@ -8,14 +8,17 @@ from typing import Any
 
 from .actions import Actions
 from .fast_watch import cut_of
-from .fence import Fence
+from .fence import LEADS, Fence
 from .files import Declared
 from .guard import Guard, NotStreaming
 from .kube_api import Kube
-from .patroni_api import of_member
+from .patroni_api import PatroniError, Status, of_member
 from .reconcile import Member
 from .reinit import Reinit, replication_identity
 from .serving import Serving
+
+HEALTH_SECONDS = 1.0
+"""For this pod's own Patroni to answer."""
 
 
 class Watches:
@@ -58,11 +61,25 @@ class Watches:
 def new_serving(member: Member, guard: Guard) -> Serving:
     """Of this pod: what the others' guards take from it, and when it gets it back."""
 
-    def lets_in() -> bool:
-        status = of_member(json.loads(member.patroni_file.read_text()), "127.0.0.1", own=True).health()
-        return status.streaming and not Fence(member.runtime_dir).closed
+    def health() -> Status:
+        """Of a server that nobody knows of where Patroni does not answer."""
+        try:
+            return of_member(json.loads(member.patroni_file.read_text()), "127.0.0.1", own=True).health(HEALTH_SECONDS)
+        except PatroniError:
+            return Status("unknown", running=False, streaming=False)
 
-    return Serving(pod=guard.pod, leader_object=guard.leader_object, role_label=guard.role_label, selector=guard.selector, lets_in=lets_in)
+    def leads() -> bool:
+        status = health()
+        return status.role in LEADS and status.running
+
+    return Serving(
+        pod=guard.pod,
+        leader_object=guard.leader_object,
+        role_label=guard.role_label,
+        selector=guard.selector,
+        leads=leads,
+        lets_in=lambda: health().streaming and not Fence(member.runtime_dir).closed,
+    )
 
 
 def new_guard(member: Member, declared: Declared, actions: Actions) -> Guard:

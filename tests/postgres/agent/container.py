@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ SERVER, PATRONI = 20, 10
 LOCATION, TIMELINE = "1/5A69978", 7
 """Of the last checkpoint."""
 CLOSED = "clients are turned out"
+STARTED = 1_796_000_000
+"""When the server was, a minute after the machine."""
+TICKS = 60 * os.sysconf("SC_CLK_TCK")
 
 
 class Container:
@@ -32,12 +36,13 @@ class Container:
         self.process(PATRONI, "1", "python3", "/usr/bin/patroni", str(FILE))
         self.process(SERVER, "1", "postgres", "-D", "/data")
         self.process(30, "0", "python3", "-B", "-m", "agent", "leave", str(FILE))
-        (self.data / "postmaster.pid").write_text(f"{SERVER}\n/data\n")
+        (self.data / "postmaster.pid").write_text(f"{SERVER}\n/data\n{STARTED}\n5432\n")
+        (self.proc / "stat").write_text(f"cpu 1 2\nbtime {STARTED - 60}\nprocesses 9\n")
         self.says("shut down")
 
     def process(self, pid: int, parent: str, *arguments: str) -> None:
         (self.proc / str(pid)).mkdir()
-        (self.proc / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} 1 1 0")
+        (self.proc / str(pid) / "stat").write_text(f"{pid} (a (strange) name) S {parent} {'0 ' * 17}{TICKS} 0")
         (self.proc / str(pid) / "cmdline").write_bytes(b"\0".join(map(str.encode, arguments)) + b"\0")
 
     def says(self, state: str) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 from sos_constructs.postgres.agent import again
 from sos_constructs.postgres.agent.closing import STANDBY
 from sos_constructs.postgres.agent.kube_api import Conflict, KubeError
-from sos_constructs.postgres.agent.lock_store import Store
+from sos_constructs.postgres.agent.patroni_api import Patroni, PatroniError, Status
 from sos_constructs.postgres.agent.psql import Psql, SqlError
 
 import pytest
 
-from tests.postgres.agent.container import PATRONI, SERVER, Container
+from tests.postgres.agent.container import PATRONI, SERVER, STARTED, Container
 
 
 class Api:
@@ -52,7 +52,9 @@ class World:
         self.ends(PATRONI)
         self.container.process(os.getpid(), "1", "python3", "-m", "agent.again")
         self.standby: str | SqlError = "f"
-        (folder / "patroni.yml").write_text(json.dumps(self.container.config))
+        self.config = self.container.config | {"restapi": {"listen": "*:8008", "authentication": {"username": "patroni", "password": "canary"}}}
+        (folder / "patroni.yml").write_text(json.dumps(self.config))
+        self.health: Status | None = Status("primary", running=True, streaming=False)
         self.slept = 0.0
 
         def query(_self: Psql, sql: str) -> list[list[str]]:
@@ -61,7 +63,14 @@ class World:
                 raise self.standby
             return [[self.standby]]
 
+        def health(_self: Patroni, seconds: float) -> Status:
+            assert seconds == 1
+            if self.health is None:
+                raise PatroniError("GET /health: URLError")
+            return self.health
+
         monkeypatch.setattr(Psql, "query", query)
+        monkeypatch.setattr(Patroni, "health", health)
         monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(time, "monotonic", lambda: self.slept)
 
@@ -145,6 +154,26 @@ def test_zombies_and_what_kubectl_exec_started_do_not_count(world: World):
     assert world.run("claim") == 0
 
 
+@pytest.mark.parametrize("seconds", [-3, 3])
+def test_a_server_that_a_new_patroni_would_not_recognize_ends(world: World, seconds: int, capsys: pytest.CaptureFixture[str]):
+    """The clock was set since it was started: Patroni would take it for dead, and start another."""
+    (world.container.proc / "stat").write_text(f"btime {STARTED - 60 + seconds}\n")
+    assert (world.run("claim"), world.api.written) == (1, [])
+    assert "would not recognize" in said(capsys)
+
+
+@pytest.mark.parametrize("seconds", [-1, 1])
+def test_a_second_more_or_less_does_not_matter(world: World, seconds: int):
+    (world.container.proc / "stat").write_text(f"btime {STARTED - 60 + seconds}\n")
+    assert world.run("claim") == 0
+
+
+@pytest.mark.parametrize("content", ["20\n/data\n", "20\n/data\nsoon\n", ""])
+def test_what_cannot_be_told_is_not_assumed(world: World, content: str):
+    (world.container.data / "postmaster.pid").write_text(content)
+    assert world.run("claim") == 1
+
+
 def test_without_a_server_nothing_is_started(world: World):
     world.ends(SERVER)
     assert (world.run("claim"), world.api.written) == (1, [])
@@ -165,28 +194,34 @@ def test_without_the_api_server_it_ends(world: World, verb: str, capsys: pytest.
     assert "the server ends with it" in said(capsys)
 
 
-def test_it_is_back_when_it_has_renewed(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_it_is_back_when_it_has_renewed_and_says_so(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     (world.folder / again.CLAIMED).write_text("r")
+    world.health = None
 
     def sleep(seconds: float) -> None:
         world.sleep(seconds)
         world.api.away = world.slept < 1
         if world.slept > 2:
             world.api.notes["renewTime"] = "s"
+        if world.slept > 3:
+            world.health = Status("primary", running=world.slept > 4, streaming=False)
 
     monkeypatch.setattr(time, "sleep", sleep)
-    kube: Any = world.api
-    store = Store(kube, "pg", "role")
-    assert again.confirm(store, "pg-0", world.folder) == ""
-    assert world.slept == pytest.approx(2, abs=0.5)
     assert world.run("confirm") == 0
+    assert world.slept == pytest.approx(4, abs=0.5)
     assert "is back" in said(capsys)
 
 
-def test_it_is_not_back_in_time(world: World):
+@pytest.mark.parametrize(
+    ("renewed", "health"),
+    [("r", Status("primary", True, False)), ("s", None), ("s", Status("replica", True, False)), ("s", Status("primary", False, False))],
+    ids=["no renewal", "no answer", "takes it for a standby", "takes it for dead"],
+)
+def test_it_is_not_back_in_time(world: World, renewed: str, health: Status | None, capsys: pytest.CaptureFixture[str]):
     (world.folder / again.CLAIMED).write_text("r")
-    kube: Any = world.api
-    assert "no renewal" in again.confirm(Store(kube, "pg", "role"), "pg-0", world.folder)
+    world.api.notes["renewTime"], world.health = renewed, health
+    assert world.run("confirm") == 1
+    assert "not back" in said(capsys)
     assert world.slept == pytest.approx(again.CONFIRM_SECONDS, abs=0.5)
 
 

@@ -30,10 +30,11 @@ class World:
         login = {"username": "patroni", "password": "canary"}
         (folder / "run").mkdir()
         container = Container(folder / "run")
-        self.proc = container.proc
+        self.data, self.recognized = container.data, True
         self.file.write_text(json.dumps(container.config | {"restapi": {"listen": "*:8008", "authentication": login}}))
         self.lock = {"leader": "pg-0", "renewTime": "r", "ttl": "20"}
         self.standby: str | Exception = "f"
+        self.paused = self.refuses = False
         self.state = "stopping"
         self.asked: dict[str, str] | KubeError = {}
         self.happened: list[object] = []
@@ -42,7 +43,13 @@ class World:
     def annotations(self, config_map: str) -> dict[str, str]:
         if isinstance(self.asked, KubeError):
             raise self.asked
-        return self.asked if config_map == "pg-failover" else {"leader": "pg-0", "config": "{}"}
+        return self.asked if config_map == "pg-failover" else {"leader": "pg-0", "config": json.dumps({"pause": self.paused})}
+
+    def annotate(self, path: str, version: str, annotations: dict[str, str | None], labels: object = None) -> None:
+        assert (path, version, list(annotations), labels) == ("configmaps/pg-leader", "7", ["renewTime"], None)
+        if self.refuses:
+            raise KubeError("PATCH configmaps/pg-leader: HTTP 403")
+        self.happened.append("renewed")
 
     def metadata(self, path: str) -> dict[str, Any]:
         assert path == "configmaps/pg-leader"
@@ -88,6 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("close", "close_in_time"):
         monkeypatch.setattr(before_stop, name, made.close)
     monkeypatch.setattr(before_stop, "switch_over", made.switch_over)
+    monkeypatch.setattr(before_stop, "is_recognized", lambda _proc, data: data == made.data and made.recognized)
     monkeypatch.setattr(before_stop, "end_patroni", lambda file: made.happened.append(f"ended {file.name}"))
     monkeypatch.setattr(Psql, "query", lambda _self, sql: made.query(sql))
     return made
@@ -120,9 +128,10 @@ def test_without_the_api_server_it_is_closed_too(world: World, capsys: pytest.Ca
     assert "TimeoutError" in capsys.readouterr().out
 
 
-def test_a_patroni_that_does_not_answer_stops_its_server(world: World, capsys: pytest.CaptureFixture[str]):
-    world.state = ""
-    assert world.stop() == ["closed"]
+def test_a_patroni_that_does_not_answer_stops_its_server(lived: World, capsys: pytest.CaptureFixture[str]):
+    """As when it is told to end itself."""
+    lived.state = ""
+    assert lived.stop() == ["closed"]
     assert "URLError" in capsys.readouterr().out
 
 
@@ -145,7 +154,7 @@ def lived(world: World) -> World:
 
 
 def test_a_primary_that_still_holds_the_lock_is_not_stopped(lived: World, capsys: pytest.CaptureFixture[str]):
-    assert lived.stop() == ["ended patroni.yml"]
+    assert lived.stop() == ["renewed", "ended patroni.yml"]
     assert capsys.readouterr().out == ""
 
 
@@ -169,6 +178,37 @@ def test_a_server_that_is_no_primary_or_does_not_answer_is_stopped(lived: World,
 def test_a_switchover_is_never_needless(lived: World):
     lived.asked = {"leader": "pg-0", "member": "pg-1"}
     assert lived.stop() == ["closed", Request("pg-1")]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"leader": "pg-0", "member": "pg-1"}, {"member": "pg-1"}, {"leader": "pg-0", "member": "pg-1", "scheduled_at": "2099-01-01T00:00:00+00:00"}]
+)
+def test_what_somebody_asked_for_is_left_to_patroni_in_pause_or_later(lived: World, asked: dict[str, str]):
+    lived.paused = "scheduled_at" not in asked
+    lived.asked = asked
+    assert lived.stop() == ["closed"]
+
+
+def test_while_patroni_is_paused_it_knows_why_it_stops(lived: World):
+    lived.paused = True
+    assert lived.stop() == ["closed"]
+
+
+@pytest.mark.parametrize("state", ["starting", "running", "stopped"])
+def test_only_what_is_stopping_is_stopped_for_nothing(lived: World, state: str):
+    lived.state = state
+    assert lived.stop() == ["closed"]
+
+
+def test_a_server_that_a_new_patroni_would_not_recognize_is_stopped(lived: World):
+    lived.recognized = False
+    assert lived.stop() == ["closed"]
+
+
+def test_a_lock_that_cannot_be_renewed_is_no_lock(lived: World, capsys: pytest.CaptureFixture[str]):
+    lived.refuses = True
+    assert lived.stop() == ["closed"]
+    assert "HTTP 403" in capsys.readouterr().out
 
 
 def test_a_restart_is_never_needless(lived: World):

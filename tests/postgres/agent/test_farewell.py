@@ -9,7 +9,7 @@ from typing import Any
 from sos_constructs.postgres import names
 from sos_constructs.postgres.agent.farewell import LONGEST, leave
 from sos_constructs.postgres.agent.kube_api import KubeError, NotFound
-from sos_constructs.postgres.agent.patroni_process import MARK
+from sos_constructs.postgres.agent.patroni_process import ENDING, MARK
 
 import pytest
 
@@ -151,3 +151,4 @@ def test_a_patroni_that_is_killed_from_here_on_is_not_started_again(file: Path):
     (file.parent / MARK).touch()
     waited(Api("pg-0", "pg-4", **STAY, pg_4="going"), file)
     assert not (file.parent / MARK).exists()
+    assert (file.parent / ENDING).exists(), "whatever the first process thought meanwhile"

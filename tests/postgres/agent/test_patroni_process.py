@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sos_constructs.postgres.agent.again import CLAIM_SECONDS, CONFIRM_SECONDS
-from sos_constructs.postgres.agent.patroni_process import HURRY, LIMIT, MARK
+from sos_constructs.postgres.agent.patroni_process import ENDING, HURRY, LIMIT, MARK
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-START = "import sys, pathlib; from agent import entry; sys.exit(entry.run(sys.argv[2:], pathlib.Path(sys.argv[1]), tuple(HELPER), LIFE))"
+START = "import sys, pathlib; from agent import entry; sys.exit(entry.run(sys.argv[2:], pathlib.Path(sys.argv[1]), tuple(HELPER), LIFE, LIMIT))"
 LEAST_TTL = 20.0
 """Patroni's own lower bound (patroni/validator.py)."""
 
@@ -29,11 +29,11 @@ class Container:
         self.folder = folder
         self.processes: list[subprocess.Popen[str]] = []
 
-    def start(self, patroni: str, helper: str = "exit 0", life: float = 0.0) -> subprocess.Popen[str]:
+    def start(self, patroni: str, helper: str = "exit 0", life: float = 0.0, limit: float = 60.0) -> subprocess.Popen[str]:
         """Each script is told the configuration file; the helper also what it is asked."""
         for name, script in (("patroni", patroni), ("helper", helper)):
             (self.folder / name).write_text(f"cd {self.folder}\n{script}\n")
-        code = START.replace("HELPER", repr(["sh", str(self.folder / "helper")])).replace("LIFE", repr(life))
+        code = START.replace("HELPER", repr(["sh", str(self.folder / "helper")])).replace("LIFE", repr(life)).replace("LIMIT", repr(limit))
         command = [sys.executable, "-c", code, str(self.folder / "log"), "sh", str(self.folder / "patroni"), str(self.folder / "patroni.yml")]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "sos_constructs" / "postgres")}
         self.processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
@@ -91,9 +91,47 @@ def test_where_it_may_not_be_the_container_ends(container: Container):
 def test_one_that_is_not_confirmed_ends_with_the_container(container: Container):
     patroni = f"echo begins; [ -e second ] && exec sleep 60; touch second; {LIVES}; kill -9 $$"
     process = container.start(patroni, "echo $2; [ $2 = claim ]")
-    began = time.monotonic()
     assert process.wait(timeout=30) == 137
-    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("hangs", ["claim", "confirm"])
+def test_it_does_not_wait_for_ever(container: Container, hangs: str):
+    patroni = f"echo begins; [ -e second ] && exec sleep 60; touch second; {LIVES}; kill -9 $$"
+    process = container.start(patroni, f"[ $2 = {hangs} ] && exec sleep 60; exit 0", limit=1.0)
+    assert process.wait(timeout=30) == 137
+
+
+def test_it_does_not_wait_for_somebody_to_take_its_output(container: Container):
+    """A runtime that hangs: nobody reads what this process prints, and it waits in the middle of a line."""
+    process = container.start(f"{LIVES}; kill -9 $$", "yes | head -c 400000; exec sleep 60", limit=1.0)
+    assert process.wait(timeout=30) == 137
+
+
+def test_once_confirmed_it_lives_longer_than_the_limit(container: Container):
+    process = container.start("[ -e second ] && sleep 2 && exit 3; touch second; " + LIVES + "; kill -9 $$", limit=1.0)
+    assert process.wait(timeout=30) == 3
+
+
+def test_told_to_end_while_it_is_not_confirmed_yet_the_new_one_ends_in_order(container: Container):
+    patroni = f"[ -e second ] && {{ trap 'sleep 2; exit 4' TERM; touch third; while :; do sleep 0.02; done; }}; touch second; {LIVES}; kill -9 $$"
+    process = container.start(patroni, "[ $2 = claim ] || exec sleep 60", limit=3.0)
+    until((container.folder / "third").exists)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 4
+
+
+def test_on_the_way_to_its_end_nothing_is_started(container: Container):
+    """The hook that prepares the end may have begun before the mark was due."""
+    (container.folder / "go").unlink(missing_ok=True)
+    process = container.start("until [ -e go ]; do sleep 0.02; done; kill -9 $$", "echo asked", life=0.5)
+    time.sleep(0.2)
+    (container.folder / ENDING).touch()
+    time.sleep(1)
+    assert not container.may_be_killed()
+    (container.folder / MARK).touch()
+    (container.folder / "go").touch()
+    assert container.says() == []
+    assert process.returncode == 137
 
 
 def test_one_that_is_confirmed_lives_on_and_may_be_killed_again(container: Container):
@@ -138,9 +176,9 @@ def test_a_mark_that_was_taken_away_counts(container: Container):
 
 
 def test_what_the_container_before_left_does_not_count(container: Container):
-    for name in (MARK, HURRY):
+    for name in (MARK, HURRY, ENDING):
         (container.folder / name).touch()
-    process = container.start(f"ls; ls {MARK} {HURRY} >/dev/null 2>&1 || exit 5", life=60.0)
+    process = container.start(f"ls; ls | grep -cE '^({MARK}|{HURRY}|{ENDING})$' || exit 5", life=60.0)
     assert process.wait(timeout=20) == 5
 
 
