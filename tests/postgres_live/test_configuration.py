@@ -7,9 +7,12 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from sos_constructs.postgres import access, tuning
+from sos_constructs.postgres.agent.psql import SqlError
+from sos_constructs.postgres.agent.reconcile import report_broken_settings
 from sos_constructs.postgres.spec import Spec
 
 import psycopg
@@ -72,6 +75,23 @@ def test_any_text_is_read_back_as_written(server: Postgres, texts: list[str]):
     assert rows(server, "SELECT name, error FROM pg_file_settings WHERE error IS NOT NULL AND name LIKE 'sos.%'") == []
     listed = server.psql("SELECT json_object_agg(name, setting) FROM pg_file_settings WHERE name LIKE 'sos.%'")
     assert json.loads(listed) == parameters
+
+
+def test_what_waits_for_a_restart_is_no_broken_setting(server: Postgres):
+    """Also not what is gone from the file: a Patroni that took over a running primary writes no settings of recovery."""
+    ours, psql = server.data_dir / "ours.conf", cast("Any", SimpleNamespace(query=lambda sql: rows(server, sql)))
+    ours.write_text("recovery_target_timeline = 'latest'\nrecovery_target = ''\nmax_locks_per_transaction = 65\n")
+    server.restart()
+    ours.write_text("max_locks_per_transaction = 66\n")
+    server.psql("SELECT pg_reload_conf(), pg_sleep(0.2)")
+    waiting = {name for (name,) in rows(server, "SELECT name FROM pg_settings WHERE pending_restart")}
+    assert waiting == {"max_locks_per_transaction", "recovery_target", "recovery_target_timeline"}
+    report_broken_settings(psql)
+    ours.write_text("max_locks_per_transaction = 66\nwork_mem = '4 KiB'\n")
+    with pytest.raises(SqlError, match=r"^postgresql\.conf: work_mem: "):
+        report_broken_settings(psql)
+    ours.write_text("")
+    server.restart()
 
 
 # --- who may log in ---------------------------------------------------------------------------------------------------

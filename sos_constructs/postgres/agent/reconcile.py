@@ -99,7 +99,7 @@ def reconcile_member(member: Member, status: Status) -> None:
         write_whole(member.loaded_file, digest)
         log("info", "member", "reloaded", changed=[what for what, is_so in changed.items() if is_so])
     if status.running:
-        _report_broken_settings(member.psql(declared))
+        report_broken_settings(member.psql(declared))
     if passwords != declared_passwords(declared):
         raise NotYet("a new password is in the Secret but not yet in the catalogue of this member")
 
@@ -158,7 +158,7 @@ def reconcile_store(member: Member, status: Status, settled: Callable[[list[dict
             log("info", "store", "changed Patroni's dynamic configuration", change=change)
 
 
-def _report_broken_settings(psql: Psql) -> None:
+def report_broken_settings(psql: Psql) -> None:
     """A postgresql.conf that PostgreSQL cannot read goes unnoticed until the next start, which then fails: say so now."""
     broken = psql.query(
         # A setting that waits for a restart is an "error" here as well, in the same words as a value that cannot be; one that is gone from the file
