@@ -74,7 +74,10 @@ One section per alert: what it means, what to look at, what to do. The commands 
 `sos-app`, installation `postgres`). Put the pod that the alert names in the place of `postgres-0`; SQL about writes wants the primary,
 which `kubectl -n sos-app get pods -L role` shows. `patronictl` and `psql` inside a member need no options and no password.
 
-Two habits: look at all members before you touch one, and never delete a volume while fewer than two members have the newest data."""
+Two habits: look at all members before you touch one, and never delete a volume while fewer than two members have the newest data.
+
+A pod whose `app.kubernetes.io/component` is `former-primary` instead of `database` is out of its Services until it streams or leads;
+its agent puts the label back."""
 
 
 TOKENS = {

@@ -17,7 +17,8 @@ AGENT = (
         look=(_LOG, "patronictl list"),
         act=(
             "Each failure is one line with its reason: a Secret key that is missing, SQL that fails, a postgresql.conf that PostgreSQL does not take, a "
-            "certificate that cannot be used. Mend that; the step is tried again by itself. While the step failover fails, a crash costs Patroni's ttl."
+            "certificate that cannot be used. Mend that; the step is tried again by itself. While the step failover fails, a crash costs Patroni's ttl; "
+            "while serving does, a former primary (label app.kubernetes.io/component) stays out of its Services."
         ),
     ),
     Alert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sos_constructs.postgres.alerts.alert import Alert
 
-_PODS = "kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres -o wide -L role"
+_PODS = "kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres -o wide -L role,app.kubernetes.io/component"
 _LOG = "kubectl -n sos-app logs postgres-0 -c postgres --tail=50"
 _SESSIONS = "SELECT usename, state, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC"
 

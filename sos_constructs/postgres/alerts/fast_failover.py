@@ -9,6 +9,7 @@ from sos_constructs.postgres.alerts.alert import Alert
 
 _LOGS = tuple(f"kubectl -n sos-app logs postgres-{number} -c agent --tail=50" for number in range(3))
 _LOCK = "kubectl -n sos-app get configmap postgres-patroni-leader -o yaml"
+_PODS = "kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres -o wide -L role,app.kubernetes.io/component"
 _CLUSTER = "namespace, postgres_cluster"
 _NAME = "{{ $labels.namespace }}/{{ $labels.postgres_cluster }}"
 
@@ -65,7 +66,7 @@ FAST_FAILOVER = (
             "A standby was cut off from the primary and the primary was replaced, but nobody released the lock: another voter saw signs of life, or was not "
             "there."
         ),
-        look=("patronictl history", *_LOGS, _LOCK, "kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres -o wide -L role"),
+        look=("patronictl history", *_LOGS, _LOCK, _PODS),
         act=(
             "Whose log has no cuts and flags at that time? A network that parted the nodes: it reached the primary, and then the long way is right. Its agent "
             "was down or failed at the step failover: mend that, or the next crash takes as long again."
