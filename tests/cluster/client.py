@@ -33,7 +33,12 @@ class Outcome:
     @property
     def late(self) -> int:
         """Fresh connections that began after the first acknowledged row that ended the longest gap, and failed all the same. Must be 0."""
-        return int(self.summary["fresh"]["late"])
+        return sum(self.summary["fresh"]["late"].values())
+
+    @property
+    def turned_away(self) -> int:
+        """Those of them that got an answer, and so had been sent to the wrong server. A time-out can be the machine's: its tests run side by side."""
+        return self.late - int(self.summary["fresh"]["late"].get("timeout", 0))
 
     @property
     def servers(self) -> list[str]:

@@ -114,7 +114,7 @@ class Book:
                 "fresh": {
                     "tried": len(self.probes),
                     "failed": len(failed),
-                    "late": sum(at > 0 for at, _ in failed),
+                    "late": dict(Counter(reason for at, reason in failed if at > 0)),
                     "reasons": dict(Counter(reason for _, reason in failed)),
                     "first": round(failed[0][0], 3) if failed else None,
                     "last": round(failed[-1][0], 3) if failed else None,

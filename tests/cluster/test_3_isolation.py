@@ -50,7 +50,7 @@ def test_nothing_acknowledged_is_lost(installation: Installation, nodes_may_brea
     if fault is faults.FREEZE_API:
         assert (installation.primary(), installation.server_started(primary)) == (primary, started), "the primary was stopped for nothing"
     if fault is not faults.LONELY:  # its client is on the wrong side of the cut
-        assert outcome.late == 0, "a fresh connection failed after the first new row"
+        assert outcome.turned_away == 0, "a fresh connection was sent to the wrong server after the first new row"
     if fault in (faults.FREEZE_POD, faults.FREEZE_NODE):
         return  # what stands still for long may be killed
     killed = {pod for pod, (_, starts) in installation.lives().items() if starts["postgres"] != lives[pod][1]["postgres"]}
