@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .closing import STANDBY, TooLong, limit
-from .fence import LEADS
 from .files import write_whole
-from .handover import server_pid, within
+from .handover import PARENT, STARTED, STATE, server_pid, stat_of, within
 from .kube_api import TOKEN_DIR, Conflict, Kube, KubeError, in_cluster_url
 from .lock_store import Lock, Store
 from .log import log, say_as_first_process
@@ -58,14 +57,22 @@ def claim(store: Store, config: dict[str, Any], folder: Path, proc: Path) -> str
             return "the lock is not this member's to keep"
         if not within(ORPHAN_SECONDS, LOOK_SECONDS, lambda: orphans(proc) == {server_pid(data_dir)}):
             return "more than the server is left of it"
-        if not is_recognized(proc, data_dir):
-            return "a new Patroni would not recognize the server: the clock was set since its start"
-        if of_patroni(config).query(STANDBY) != [["f"]]:
-            return "the server is no primary"
+        if wrong := cannot_go_on(config, proc):
+            return wrong
         with suppress(Conflict):
             write_whole(folder / CLAIMED, store.renew(lock))
             return ""
     return "the lock changes all the time"
+
+
+def cannot_go_on(config: dict[str, Any], proc: Path) -> str:
+    """Why this server could not be the primary of a Patroni that is started now, or an empty string.
+
+    :raises SqlError: when the server does not answer.
+    """
+    if not is_recognized(proc, Path(config["postgresql"]["data_dir"])):
+        return "a new Patroni would not recognize the server: the clock was set since its start"
+    return "" if of_patroni(config).query(STANDBY) == [["f"]] else "the server is no primary"
 
 
 def is_recognized(proc: Path, data_dir: Path) -> bool:
@@ -76,7 +83,7 @@ def is_recognized(proc: Path, data_dir: Path) -> bool:
     """
     try:
         pid, _, started = (data_dir / "postmaster.pid").read_text().split("\n")[:3]
-        ticks = int((proc / pid / "stat").read_text().rpartition(")")[2].split()[19])
+        ticks = int(stat_of(proc / pid)[STARTED])
         (boot,) = (int(line.split()[1]) for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
         return abs(boot + ticks / os.sysconf("SC_CLK_TCK") - int(started)) < APART_SECONDS
     except (OSError, ValueError, IndexError):
@@ -92,10 +99,8 @@ def confirm(store: Store, config: dict[str, Any], folder: Path) -> str:
             lock = store.lock()
             if lock.holder != own:
                 return "the lock is another's"
-            if lock.renewed != claimed:
-                status = patroni.health(seconds=1)
-                if status.role in LEADS and status.running:
-                    return ""
+            if lock.renewed != claimed and patroni.health(seconds=1).leads:
+                return ""
         time.sleep(LOOK_SECONDS)
     return f"Patroni is not back within {CONFIRM_SECONDS:.0f} s"
 
@@ -106,8 +111,8 @@ def orphans(proc: Path) -> set[int]:
     for folder in proc.iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with suppress(OSError):
-                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-                if parent == "1" and state != "Z":
+                stat = stat_of(folder)
+                if stat[PARENT] == "1" and stat[STATE] != "Z":
                     found.add(int(folder.name))
     return found
 

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .again import is_held, is_recognized
-from .closing import SECONDS, STANDBY, TooLong, close, close_in_time, limit
+from .again import cannot_go_on, is_held
+from .closing import SECONDS, TooLong, close, close_in_time, limit
 from .farewell import is_paused
 from .handover import Kill, patroni_pid, send
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
@@ -27,7 +27,7 @@ from .lock_store import Store
 from .log import log, say_as_first_process
 from .patroni_api import PatroniError, of_member
 from .patroni_process import MARK
-from .psql import SqlError, of_patroni
+from .psql import SqlError
 from .switchover import requested, switch_over, what_is_asked
 
 SWITCHOVER_SECONDS = 8
@@ -41,16 +41,15 @@ def main(arguments: list[str], kube: Kube) -> None:
     state = state_of(config)
     if state == "restarting":
         return
+    request = None
     try:
         request = requested(kube, config)
         if request is None and state == "stopping" and is_needless(kube, config, patroni_file):
             end_patroni(patroni_file)
             return
     except (KubeError, SqlError, TooLong) as error:
-        request = None
         log("warning", "before_stop", str(error))
     except Exception as error:  # noqa: BLE001  # of what somebody wrote into the store by hand
-        request = None
         log("warning", "before_stop", f"cannot tell why the server is to stop: {type(error).__name__}")
     if request is None:
         close_in_time(patroni_file.parent, config)
@@ -87,7 +86,7 @@ def is_needless(kube: Kube, config: dict[str, Any], patroni_file: Path, proc: Pa
     if not is_held(lock, config["name"]) or asked.get("leader") or asked.get("member") or is_paused(kube, config["scope"]):
         return False
     with limit(SECONDS):
-        if not is_recognized(proc, Path(config["postgresql"]["data_dir"])) or of_patroni(config).query(STANDBY) != [["f"]]:
+        if cannot_go_on(config, proc):
             return False
     store.renew(lock)
     return True

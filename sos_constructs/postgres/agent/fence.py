@@ -15,16 +15,13 @@ from pathlib import Path
 
 from .files import write_whole
 from .log import log
-from .patroni_api import Status
+from .patroni_api import FOLLOWS, LEADS, Status
 from .psql import Psql
 
 FILE = "fenced"
 OPEN, CLOSED = "", "all\n"
 INTERVAL = 0.5
 """Seconds between two looks: a primary that gives up is a standby about two seconds later, and is closed before."""
-
-LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
-"""Patroni's words. Whoever is neither, such as a member that is being copied, says nothing."""
 
 # A former primary with writes that its successor does not have gets a stream again and again, for some hundredths of a second, of the time when both
 # were one: until Patroni rewinds it. It knows better by then: the successor's timeline is the first thing that it was given.
@@ -60,7 +57,7 @@ class Fence:
     def round(self, status: Status, psql: Psql, lock_is_ours: Callable[[], bool]) -> None:
         """Close or open, as the member stands now."""
         leads = status.role in LEADS
-        if (status.streaming and self._follows(psql)) or (leads and status.running):
+        if (status.streaming and self._follows(psql)) or status.leads:
             self._led, self._down = leads, False
             self._set(OPEN, psql, running=status.running)
         elif not leads and status.role not in FOLLOWS:

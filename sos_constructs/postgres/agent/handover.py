@@ -34,6 +34,8 @@ SERVICE_SECONDS = 1.5
 """From the label until every kube-proxy has it: it changes a Service at most once a second."""
 LOOK_SECONDS = 0.01
 ASK_SECONDS = 0.1
+STATE, PARENT, STARTED = 0, 1, 19
+"""Places in :func:`stat_of`'s list; the last in clock ticks since the boot (proc(5): fields 3, 4 and 22)."""
 
 Kill = Callable[[int, int], None]
 
@@ -145,11 +147,16 @@ def patroni_pid(proc: Path, patroni_file: Path) -> int | None:
         if not folder.name.isdigit():
             continue
         with suppress(OSError):
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            parent = stat_of(folder)[PARENT]
             arguments = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
             if parent == "1" and arguments[-1] == os.fsencode(patroni_file):
                 return int(folder.name)
     return None
+
+
+def stat_of(folder: Path) -> list[str]:
+    """Of one process: the fields of ``/proc/PID/stat`` that follow its name, which may hold anything."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 def server_pid(data_dir: Path) -> int | None:

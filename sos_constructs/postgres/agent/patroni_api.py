@@ -13,6 +13,9 @@ from typing import Any
 
 from .tls import rest_api
 
+LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
+"""Patroni's words. Whoever is neither, such as a member that is being copied, says nothing."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -30,6 +33,11 @@ class Status:
     """Patroni believes that PostgreSQL runs, and PostgreSQL does not answer."""
     paused: bool = False
     """An operator has told Patroni to leave the cluster alone."""
+
+    @property
+    def leads(self) -> bool:
+        """A running primary."""
+        return self.role in LEADS and self.running
 
 
 class PatroniError(Exception):

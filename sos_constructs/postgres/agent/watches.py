@@ -8,7 +8,7 @@ from typing import Any
 
 from .actions import Actions
 from .fast_watch import cut_of
-from .fence import LEADS, Fence
+from .fence import Fence
 from .files import Declared
 from .guard import Guard, NotStreaming
 from .kube_api import Kube
@@ -68,16 +68,12 @@ def new_serving(member: Member, guard: Guard) -> Serving:
         except PatroniError:
             return Status("unknown", running=False, streaming=False)
 
-    def leads() -> bool:
-        status = health()
-        return status.role in LEADS and status.running
-
     return Serving(
         pod=guard.pod,
         leader_object=guard.leader_object,
         role_label=guard.role_label,
         selector=guard.selector,
-        leads=leads,
+        leads=lambda: health().leads,
         lets_in=lambda: health().streaming and not Fence(member.runtime_dir).closed,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres.agent import before_stop
+from sos_constructs.postgres.agent import again, before_stop
 from sos_constructs.postgres.agent.before_stop import end_patroni, main
 from sos_constructs.postgres.agent.closing import STANDBY, TooLong
 from sos_constructs.postgres.agent.kube_api import KubeError
@@ -95,7 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("close", "close_in_time"):
         monkeypatch.setattr(before_stop, name, made.close)
     monkeypatch.setattr(before_stop, "switch_over", made.switch_over)
-    monkeypatch.setattr(before_stop, "is_recognized", lambda _proc, data: data == made.data and made.recognized)
+    monkeypatch.setattr(again, "is_recognized", lambda _proc, data: data == made.data and made.recognized)
     monkeypatch.setattr(before_stop, "end_patroni", lambda file: made.happened.append(f"ended {file.name}"))
     monkeypatch.setattr(Psql, "query", lambda _self, sql: made.query(sql))
     return made

@@ -122,7 +122,6 @@ def test_told_to_end_while_it_is_not_confirmed_yet_the_new_one_ends_in_order(con
 
 def test_on_the_way_to_its_end_nothing_is_started(container: Container):
     """The hook that prepares the end may have begun before the mark was due."""
-    (container.folder / "go").unlink(missing_ok=True)
     process = container.start("until [ -e go ]; do sleep 0.02; done; kill -9 $$", "echo asked", life=0.5)
     time.sleep(0.2)
     (container.folder / ENDING).touch()
