@@ -102,7 +102,7 @@ def queries() -> str:
 
 
 def exporter_container(*, resources: Mapping[str, Any]) -> dict[str, Any]:
-    """The sidecar. It has no readiness probe, so that it can never take the database out of its Services.
+    """The sidecar. Without a readiness probe: a pod is as ready as its least container, and a standby that is not ready is out of its Service.
 
     It mounts the pod's volumes ``socket`` (PostgreSQL's Unix socket) and ``exporter-config`` (:func:`exporter_config`).
     """

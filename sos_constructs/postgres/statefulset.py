@@ -155,7 +155,7 @@ def probes(spec: Spec) -> dict[str, Any]:
 
 
 def agent(spec: Spec) -> dict[str, Any]:
-    """The sidecar. Without a readiness probe: its failures show in its metrics and never take the database out of its Service."""
+    """The sidecar. Without a readiness probe: what its steps cannot do shows in its metrics, and takes no standby out of its Service."""
     return _agent_container(
         spec,
         "agent",

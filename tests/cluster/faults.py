@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from sos_constructs.postgres.agent.patroni_process import MARK
-from sos_constructs.postgres.names import RUNTIME_DIR
+from sos_constructs.postgres.names import AGENT_PARENT, RUNTIME_DIR
 
 import attrs
 
 from tests.cluster import conntrack, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, Outcome, compare
-from tests.cluster.installation import Installation
+from tests.cluster.installation import Installation, ready
 
 Heal = Callable[[], object]
 
@@ -30,16 +31,15 @@ for _ in range(3):
 """
 
 KILL_PATRONI = """
-import os
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        parent = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1]
-        if parent == "1" and open(f"/proc/{pid}/cmdline").read().split(chr(0))[-2] == os.environ["PATRONICTL_CONFIG_FILE"]:
-            os.kill(int(pid), 9)
-            print("killed")
-    except (OSError, IndexError):
-        pass
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from agent.handover import patroni_pid
+os.kill(patroni_pid(Path("/proc"), Path(os.environ["PATRONICTL_CONFIG_FILE"])), signal.SIGKILL)
 """
+
+NOT_READY = json.dumps({"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NodeNotReady"}]}})
+"""What Kubernetes' node controller says of a pod whose node it has not heard of for ``node-monitor-grace-period``; the kubelet contradicts soon."""
 
 SETTLE_SECONDS = 5.0
 """After the stroke: until its effect can be seen from outside."""
@@ -83,7 +83,23 @@ def _kill(installation: Installation, primary: str, tool: Any) -> Heal:
 def _kill_patroni(installation: Installation, primary: str, tool: Any) -> Heal:
     """One that has lived for long enough to be started again."""
     kube.poll("it may be killed", lambda: installation.try_exec(primary, "test", "-e", f"{RUNTIME_DIR}/{MARK}", container="postgres").returncode == 0, 60)
-    assert installation.exec(primary, "python3", "-c", KILL_PATRONI).split() == ["killed"]
+    installation.exec(primary, "python3", "-B", "-c", KILL_PATRONI, AGENT_PARENT)
+    return _nothing
+
+
+def _end_agent(installation: Installation, primary: str, tool: Any) -> Heal:
+    """Its container starts anew, and its pod is not ready meanwhile."""
+    installation.try_exec(primary, "python3", "-c", "import os, signal; os.kill(1, signal.SIGTERM)", container="agent")  # may end with its container
+    kube.poll("its pod is not ready", lambda: not ready(kube.get("pod", primary, "-n", installation.namespace)), 10, pause=0.05)
+    return _nothing
+
+
+def _not_ready(installation: Installation, primary: str, tool: Any) -> Heal:
+    """For five seconds at least."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        for pod in installation.pod_names:
+            kube.kubectl("patch", "pod", pod, "-n", installation.namespace, "--subresource=status", "-p", NOT_READY)
     return _nothing
 
 
@@ -152,6 +168,8 @@ def _isolate(installation: Installation, primary: str, tool: Breakable) -> Heal:
 DELETE = Fault(name="primary deleted", strike=_delete)
 KILL = Fault(name="every postgres process of the primary killed", strike=_kill)
 PATRONI_KILLED = Fault(name="the primary's Patroni killed", strike=_kill_patroni)
+AGENT_ENDED = Fault(name="the primary's agent ended", strike=_end_agent)
+NOT_READY_ANY_MORE = Fault(name="all pods marked not ready", strike=_not_ready)
 FORCE_DELETE = Fault(name="primary force-deleted", strike=_force_delete)
 ROLLOUT = Fault(name="rolling restart of all members", strike=_rollout)
 CRASH = Fault(name="primary's node crashed", strike=_crash, breaks_node=True)
@@ -162,7 +180,22 @@ FREEZE_POD = Fault(name="primary's pod frozen", strike=_freeze_pod, breaks_node=
 FREEZE_NODE = Fault(name="primary's node frozen", strike=_freeze_node, breaks_node=True)
 LONELY = Fault(name="primary's node cut from both standbys, not from the API server", strike=_isolate, breaks_node=True, client_beside=True)
 
-ALL = (DELETE, KILL, PATRONI_KILLED, FORCE_DELETE, ROLLOUT, CRASH, CUT, FREEZE_API, CRASH_REPLICA, FREEZE_POD, FREEZE_NODE, LONELY)
+ALL = (
+    DELETE,
+    KILL,
+    PATRONI_KILLED,
+    AGENT_ENDED,
+    NOT_READY_ANY_MORE,
+    FORCE_DELETE,
+    ROLLOUT,
+    CRASH,
+    CUT,
+    FREEZE_API,
+    CRASH_REPLICA,
+    FREEZE_POD,
+    FREEZE_NODE,
+    LONELY,
+)
 
 
 def drill(installation: Installation, fault: Fault, tool: Breakable | None = None, *, pooled: bool = False) -> Outcome:

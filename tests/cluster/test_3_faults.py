@@ -32,6 +32,17 @@ def test_a_patroni_that_is_killed_does_not_cost_its_server(installation: Install
     assert (installation.primary(), installation.server_started(primary), installation.lives()) == (primary, started, lives)
 
 
+@pytest.mark.parametrize("fault", [faults.AGENT_ENDED, faults.NOT_READY_ANY_MORE], ids=lambda fault: fault.name)
+def test_a_primary_that_is_not_ready_is_reached_all_the_same(installation: Installation, tool: Breakable | None, figure: list[str], fault: Fault):
+    """A pod is as ready as its least container, and when the API server has hung for long, no pod is for a moment; its server never stopped."""
+    primary, started = installation.wait_healthy(), {pod: life["postgres"] for pod, (_, life) in installation.lives().items()}
+    outcome = drill(installation, fault, tool)
+    figure.append(outcome.line(fault.name))
+    assert_kept(outcome)
+    assert outcome.summary["fresh"]["failed"] == 0
+    assert (installation.primary(), {pod: life["postgres"] for pod, (_, life) in installation.lives().items()}) == (primary, started)
+
+
 @pytest.mark.parametrize("fault", [faults.CRASH, faults.CRASH_REPLICA], ids=lambda fault: fault.name)
 def test_a_node_may_crash(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
     outcome = drill(installation, fault, nodes_may_break)

@@ -14,7 +14,7 @@ PORTS = [{"name": "postgres", "port": 5432, "protocol": "TCP", "targetPort": "po
 
 def test_primary_and_readonly_follow_the_role_that_patroni_writes():
     assert services.primary(spec())["metadata"]["name"] == "postgres-service"
-    assert services.primary(spec())["spec"] == {"ports": PORTS, "selector": SERVING | {"role": "primary"}}
+    assert services.primary(spec())["spec"] == {"ports": PORTS, "publishNotReadyAddresses": True, "selector": SERVING | {"role": "primary"}}
     assert services.readonly(spec())["metadata"]["name"] == "postgres-readonly-service"
     assert services.readonly(spec())["spec"] == {"ports": PORTS, "selector": SERVING | {"role": "replica"}}
 

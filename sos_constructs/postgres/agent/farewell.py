@@ -24,6 +24,8 @@ from .patroni_process import ENDING, HURRY, MARK
 
 LONGEST = 30.0
 """Seconds after which it stops all the same: ten rounds of Patroni's loop at its default."""
+SERVICE_AGAIN_SECONDS = 0.8
+"""From this program's start, a quarter of a second or more after the pod's end was asked for, until kube-proxy may change a Service once more."""
 
 
 def leave(
@@ -31,10 +33,10 @@ def leave(
     patroni_file: Path,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-    stop: Callable[[Kube, dict[str, Any], Path, Callable[[], None]], None] = hand_over,
+    stop: Callable[[Kube, dict[str, Any], Path, Callable[[], None], float], None] = hand_over,
 ) -> None:
     """Return when this member may stop; the holder of the lock has its server stopped then."""
-    config = json.loads(patroni_file.read_text())
+    config, not_before = json.loads(patroni_file.read_text()), clock() + SERVICE_AGAIN_SECONDS
     (patroni_file.parent / ENDING).touch()  # whatever happens to Patroni from here on, its server ends
     (patroni_file.parent / MARK).unlink(missing_ok=True)
     try:
@@ -47,7 +49,7 @@ def leave(
     except KubeError as error:
         log("warning", "farewell", str(error))
         return
-    stop(kube, config, patroni_file, partial(close_in_time, patroni_file.parent, config))
+    stop(kube, config, patroni_file, partial(close_in_time, patroni_file.parent, config), not_before)
 
 
 def wait_for_voters(kube: Kube, config: dict[str, Any], clock: Callable[[], float], sleep: Callable[[float], None]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from .actions import Actions
 from .kube_api import Conflict, Kube
 from .log import log
-from .serving import OUT
+from .serving import OUT, is_ending, is_out
 
 NOT_STREAMING = 20.0
 """Seconds a standby may be without a stream, with a leader that it can reach, before it has itself restarted."""
@@ -71,11 +71,11 @@ class Guard:
         """Take the label primary from every other pod, if the lock is this member's.
 
         The pods are read before the lock. A pod that became primary after that has changed, and the patch is refused; a pod that the lock
-        names is never touched. The other order once took the label from the new primary. A pod that is being terminated keeps it: it is not
-        ready for its Services any more, and one change less of a Service is one second less until kube-proxy brings the next.
+        names is never touched. The other order once took the label from the new primary. A pod that ends may have been taken out by itself
+        (handover.py) and labelled by its Patroni since.
         """
         labelled = kube.pods(self.selector | {self.role_label: "primary"})
-        others = [pod for pod in labelled if pod["name"] != self.pod and "deletionTimestamp" not in pod]
+        others = [pod for pod in labelled if pod["name"] != self.pod and not (is_ending(pod) and is_out(pod))]
         if not others or kube.annotations(self.leader_object).get("leader") != self.pod:
             return
         for pod in others:

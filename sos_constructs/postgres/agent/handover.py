@@ -6,6 +6,9 @@ second more (patroni/postgresql/__init__.py, ``_do_stop``; patroni/ha.py, ``shut
 included. Patroni, told to stop first, is held still meanwhile. It goes on when the successor is in the Service: the pod's network
 lives until then, and a client that asks the old address is refused at once instead of waiting for its time-out. Its own attempt to give
 the lock away then finds that it has none. Where anything is other than expected, it goes on at once, and stops as ever.
+
+kube-proxy changes a Service at most once a second. So the old primary is taken out half a second before its clients are turned out, in which they
+write on: when kube-proxy may change the Service again, the successor is just there.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,8 @@ SUCCESSOR_SECONDS = 3.0
 """For a successor to be labelled; it takes half a second."""
 SERVICE_SECONDS = 1.5
 """From the label until every kube-proxy has it: it changes a Service at most once a second."""
+SERVICE_AHEAD_SECONDS = 0.3
+"""From being taken out of the Service until clients are turned out; the successor is labelled 0.5 to 0.6 s after that."""
 LOOK_SECONDS = 0.01
 ASK_SECONDS = 0.1
 STATE, PARENT, STARTED = 0, 1, 19
@@ -46,24 +52,27 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, close: Callable[[], None], proc: Path = Path("/proc"), kill: Kill = send) -> None:
+def hand_over(
+    kube: Kube, config: dict[str, Any], patroni_file: Path, close: Callable[[], None], not_before: float, proc: Path = Path("/proc"), kill: Kill = send
+) -> None:
     """Stop PostgreSQL and give the lock away, under a Patroni that has been told to stop.
 
     :param config: Patroni's configuration file, read.
     :param close: has the server turn its clients out.
+    :param not_before: monotonic time from which kube-proxy may change the Service again: it has just done so, for the pod's end.
     """
     patroni, server = patroni_pid(proc, patroni_file), server_pid(Path(config["postgresql"]["data_dir"]))
     if patroni is None or server is None:
         return
     store = Store(kube, config["scope"], config["kubernetes"]["role_label"])
-    with suppress(KubeError):
-        store.announce()
     checkpoint(config)
+    time.sleep(max(0.0, not_before - time.monotonic()))
     kill(patroni, signal.SIGTERM)  # from here on its loop takes no further round, and will not start the server again
     with held_still(patroni, kill):
-        # The others need not wait two seconds for its answer. They hear of this and of the lock in two streams, so it has to be well before.
         with suppress(KubeError):
-            store.forget_address(config["name"])
+            store.announce()
+        # The others need not wait two seconds for its answer either. They hear of this and of the lock in two streams, so it has to be well before.
+        ahead(partial(store.strike_off, config["name"]))
         close()
         if not ended_well(end_server(server, config, proc, kill)):
             log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
@@ -72,6 +81,13 @@ def hand_over(kube: Kube, config: dict[str, Any], patroni_file: Path, close: Cal
             vacate(store, config)
         except KubeError as error:
             log("warning", "handover", str(error))
+
+
+def ahead(leave: Callable[[], None]) -> None:
+    """Leave the Service, and give kube-proxy its time while clients write on. Where the API server does not answer, do neither."""
+    with suppress(KubeError):
+        leave()
+        time.sleep(SERVICE_AHEAD_SECONDS)
 
 
 def end_server(server: int, config: dict[str, Any], proc: Path, kill: Kill) -> dict[str, str]:

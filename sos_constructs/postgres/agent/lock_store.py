@@ -132,18 +132,12 @@ class Store:
         path = f"configmaps/{self.scope}-failover"
         self.kube.annotate(path, self.kube.metadata(path)["resourceVersion"], {"leader": None, "member": None, "scheduled_at": None})
 
-    def forget_address(self, pod: str) -> None:
-        """Take the address of a member's REST API out of its own entry: the others would wait two seconds for an answer that does not come.
-
-        A living member writes its entry anew in its next round.
-        """
-        self._edit_entry(pod, {})
-
     def strike_off(self, pod: str) -> None:
-        """Forget a dead leader's address, and take it out of its Services until its own agent brings it back.
+        """Of a leader that is dead or about to end: take it out of its Services until its own agent brings it back, and forget its address.
 
         kube-proxy changes a Service at most once a second: if it takes the old primary out only when the new one has the lock, it brings the new
-        one a second later.
+        one a second later. And the others would wait two seconds for an answer of its REST API that does not come; a living member writes
+        its address anew in its next round.
         """
         self._edit_entry(pod, {self.role_label: None, **OUT})
 

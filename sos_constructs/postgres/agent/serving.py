@@ -72,8 +72,10 @@ class Serving:
         """
         pod = kube.metadata(f"pods/{self.pod}")
         labels = pod.get("labels") or {}
-        if not labels.items() >= OUT.items():
+        if not is_out(pod):
             return True
+        if is_ending(pod):
+            return False
         leads = kube.annotations(self.leader_object).get("leader") == self.pod
         may = (got_lock or self.leads()) if leads else (labels.get(self.role_label) != "primary" and self.lets_in())
         return may and _put_back(kube, pod, leads=leads)
@@ -81,10 +83,20 @@ class Serving:
     def bring_back(self, kube: Kube, pod: dict[str, Any]) -> None:
         """Another pod, whose own agent may be down: if it holds the lock, and has renewed it since it was first seen to be out."""
         lock = kube.annotations(self.leader_object)
-        if lock.get("leader") != pod["name"]:
+        if lock.get("leader") != pod["name"] or is_ending(pod):
             self._renewals.pop(pod["name"], None)
         elif self._renewals.setdefault(pod["name"], lock.get("renewTime", "")) != lock.get("renewTime", ""):
             _put_back(kube, pod, leads=True)
+
+
+def is_out(pod: dict[str, Any]) -> bool:
+    """Whether it was taken out of its Services."""
+    return bool((pod.get("labels") or {}).items() >= OUT.items())
+
+
+def is_ending(pod: dict[str, Any]) -> bool:
+    """Whether it is being terminated. It comes back as another pod."""
+    return "deletionTimestamp" in pod
 
 
 def _put_back(kube: Kube, pod: dict[str, Any], *, leads: bool) -> bool:

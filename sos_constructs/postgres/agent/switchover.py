@@ -14,11 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .farewell import holds_lock, is_paused
-from .handover import Kill, end_server, ended_well, held_still, patroni_pid, send, server_pid
+from .handover import Kill, ahead, end_server, ended_well, held_still, patroni_pid, send, server_pid
 from .kube_api import Kube, KubeError, NotFound
 from .lock_store import Store
 from .log import log
@@ -79,8 +80,7 @@ def switch_over(
     with held_still(patroni, kill):
         with suppress(KubeError):
             store.announce()
-        with suppress(KubeError):
-            store.resign(own)  # kube-proxy, which changes a Service at most once a second, takes it out before the successor comes
+        ahead(partial(store.resign, own))
         close()
         data = end_server(server, config, proc, kill)
         if not ended_well(data):

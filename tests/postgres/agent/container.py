@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres.agent.handover import hand_over
+from sos_constructs.postgres.agent.serving import OUT
 
 FILE = Path("/run/sos/patroni.yml")
 SERVER, PATRONI = 20, 10
@@ -28,6 +29,9 @@ class Container:
         self.now, self.looks, self.leader = 0.0, 0, "pg-0"
         self.asked: dict[str, str] = {}
         self.config_value = "{}"
+        self.not_before = 0.0
+        self.waited: list[float] = []
+        """Before the server is told to stop."""
         self.voters = {"leader": "pg-0", "sync_standby": "pg-1,pg-2"}
         self.proc.mkdir()
         self.data.mkdir()
@@ -62,7 +66,10 @@ class Container:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-        self.ends_after -= 1
+        if (SERVER, signal.SIGINT) in self.happened:
+            self.ends_after -= 1
+        else:
+            self.waited.append(seconds)
         if self.ends_after == 0:
             for file in (self.proc / str(SERVER)).iterdir():
                 file.unlink()
@@ -95,7 +102,7 @@ class Container:
 
     def hand_over(self) -> None:
         kube: Any = self
-        hand_over(kube, self.config, FILE, self.close, self.proc, self.kill)
+        hand_over(kube, self.config, FILE, self.close, self.not_before, self.proc, self.kill)
 
     def close(self) -> None:
         self.happened.append(CLOSED)
@@ -115,8 +122,8 @@ class Container:
         }
 
 
-FORGOTTEN: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {})
+STRUCK_OFF: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {"role": None, **OUT})
 ANNOUNCED: object = ("configmaps/pg-leader", "7", {"sos-constructs/leaving": "r"}, {})
-STOPPED = [ANNOUNCED, (PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), FORGOTTEN, CLOSED, (SERVER, signal.SIGINT)]
+STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, CLOSED, (SERVER, signal.SIGINT)]
 VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
 GOES_ON = (PATRONI, signal.SIGCONT)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres import names
-from sos_constructs.postgres.agent.farewell import LONGEST, leave
+from sos_constructs.postgres.agent.farewell import LONGEST, SERVICE_AGAIN_SECONDS, leave
 from sos_constructs.postgres.agent.kube_api import KubeError, NotFound
 from sos_constructs.postgres.agent.patroni_process import ENDING, MARK
 
@@ -56,9 +56,11 @@ def waited(api: Any, file: Path, stopped: list[str] | None = None) -> float:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    leave(
-        api, file, clock=lambda: now[0], sleep=sleep, stop=lambda _kube, config, _file, _close: (stopped if stopped is not None else []).append(config["name"])
-    )
+    def stop(_kube: Any, config: dict[str, Any], _file: Path, _close: Any, not_before: float) -> None:
+        assert not_before == SERVICE_AGAIN_SECONDS, "since its own start"
+        (stopped if stopped is not None else []).append(config["name"])
+
+    leave(api, file, clock=lambda: now[0], sleep=sleep, stop=stop)
     return now[0]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sos_constructs.postgres.agent.actions import Actions
 from sos_constructs.postgres.agent.guard import NOT_STREAMING, RESTART_EVERY, SETTLED, Guard, NotStreaming
 from sos_constructs.postgres.agent.kube_api import Conflict
+from sos_constructs.postgres.agent.serving import OUT
 
 import pytest
 
@@ -24,10 +25,12 @@ class FakeKube:
         self.on_leader_read = lambda: None
         self.going: set[str] = set()
 
+        self.out: set[str] = set()
+
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
         assert labels == {"app": "pg", "role": "primary"}
         self.reads.append("pods")
-        pods = [{"name": name, "resourceVersion": version} for name, version in self.labelled.items()]
+        pods = [{"name": name, "labels": OUT if name in self.out else {}, "resourceVersion": version} for name, version in self.labelled.items()]
         return [pod | ({"deletionTimestamp": "now"} if pod["name"] in self.going else {}) for pod in pods]
 
     def annotations(self, config_map: str) -> dict[str, str]:
@@ -101,12 +104,15 @@ def test_the_leader_takes_the_label_from_everybody_else(make):
     assert set(kube.labelled) == {"pg-0"}
 
 
-def test_a_pod_that_is_being_terminated_keeps_its_label(make):
-    """It is out of its Services already, and each change of a Service delays the next."""
+@pytest.mark.parametrize(
+    ("going", "out", "kept"), [({"pg-1"}, {"pg-1"}, ["pg-1"]), ({"pg-1"}, set(), []), (set(), {"pg-1"}, [])], ids=["by itself", "ends", "a stale label"]
+)
+def test_a_pod_that_ends_and_took_itself_out_keeps_its_label(make, going: set[str], out: set[str], kept: list[str]):
+    """The Service would keep one that has not: it asks nobody whether he is ready, or ends."""
     guard, kube = make(), FakeKube("pg-1", "pg-2")
-    kube.going = {"pg-1"}
+    kube.going, kube.out = going, out
     guard.take_labels(kube)
-    assert list(kube.labelled) == ["pg-1"]
+    assert list(kube.labelled) == kept
 
 
 def test_pods_are_read_before_the_lock(make):

@@ -17,7 +17,9 @@ from sos_constructs.postgres.agent.psql import Psql, SqlError
 
 import pytest
 
-from tests.postgres.agent.container import ANNOUNCED, FILE, FORGOTTEN, GOES_ON, PATRONI, SERVER, STOPPED, VACATED, Container
+from tests.postgres.agent.container import ANNOUNCED, FILE, GOES_ON, PATRONI, SERVER, STOPPED, STRUCK_OFF, VACATED, Container
+
+AHEAD = handover.SERVICE_AHEAD_SECONDS
 
 
 @pytest.fixture
@@ -45,7 +47,15 @@ def test_the_lock_is_given_away_when_the_server_has_ended(container: Container, 
     container.hand_over()
     assert asked == ["SET statement_timeout = '20s'; CHECKPOINT"]
     assert container.happened == [*STOPPED, VACATED, GOES_ON]
-    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
+    assert container.now == pytest.approx(AHEAD + 3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
+
+
+@pytest.mark.parametrize(("not_before", "waits"), [(0.8, 0.8), (0.0, 0.0)], ids=["for kube-proxy", "for nobody"])
+def test_who_leaves_the_service_does_so_when_it_may_change_again(not_before: float, waits: float, container: Container):
+    """And half a second before clients are turned out."""
+    container.not_before = not_before
+    container.hand_over()
+    assert container.waited == [waits, AHEAD]
 
 
 @pytest.mark.parametrize("others", ["", "going"])
@@ -53,21 +63,21 @@ def test_where_nobody_could_succeed_nobody_is_waited_for(others: str, container:
     container.others = others
     container.hand_over()
     assert container.happened == [*STOPPED, VACATED, GOES_ON]
-    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS)
+    assert container.now == pytest.approx(AHEAD + 3 * handover.LOOK_SECONDS)
 
 
 def test_a_successor_that_does_not_come_is_not_waited_for_long(container: Container):
     container.looks = -1000
     container.hand_over()
     assert container.happened[-1] == GOES_ON
-    assert container.now == pytest.approx(handover.SUCCESSOR_SECONDS, abs=0.3)
+    assert container.now == pytest.approx(AHEAD + handover.SUCCESSOR_SECONDS, abs=0.3)
 
 
 def test_a_server_that_does_not_end_is_left_to_patroni(container: Container):
     container.ends_after = 100_000
     container.hand_over()
     assert container.happened == [*STOPPED, GOES_ON]
-    assert container.now == pytest.approx(handover.STOP_SECONDS, abs=0.05)
+    assert container.now == pytest.approx(AHEAD + handover.STOP_SECONDS, abs=0.05)
 
 
 @pytest.mark.parametrize("state", ["in production", "shutting down", "shut down in recovery"])
@@ -89,8 +99,9 @@ def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatc
 
     monkeypatch.setattr(container, "annotate", refuse)
     container.hand_over()
-    assert container.happened == [each for each in STOPPED if each not in (ANNOUNCED, FORGOTTEN)] + [GOES_ON]
+    assert container.happened == [each for each in STOPPED if each not in (ANNOUNCED, STRUCK_OFF)] + [GOES_ON]
     assert "HTTP 409" in capsys.readouterr().out
+    assert container.waited == [0.0], "no time is given to a change that did not come about"
 
 
 def test_patroni_goes_on_whatever_happens(container: Container):
@@ -101,7 +112,7 @@ def test_patroni_goes_on_whatever_happens(container: Container):
 
     kube: Any = container
     with pytest.raises(PermissionError):
-        hand_over(kube, container.config, FILE, container.close, container.proc, kill)
+        hand_over(kube, container.config, FILE, container.close, 0.0, container.proc, kill)
     assert container.happened[-1] == GOES_ON
 
 

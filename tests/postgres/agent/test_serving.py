@@ -23,11 +23,15 @@ class Api:
         self.put_back: list[str] = []
         self.watched: list[tuple[dict[str, str], float]] = []
         self.seen = ["pg-1", "pg-0"]
+        self.ending: set[str] = set()
 
     def metadata(self, path: str) -> dict[str, Any]:
         assert path == "pods/pg-0"
         self.looks += 1
-        return {"name": "pg-0", "labels": {key: value for key, value in self.labels.items() if value}, "resourceVersion": str(self.version)}
+        return self.pod("pg-0", {key: value for key, value in self.labels.items() if value})
+
+    def pod(self, name: str, labels: dict[str, str]) -> dict[str, Any]:
+        return {"name": name, "labels": labels, "resourceVersion": str(self.version), **({"deletionTimestamp": "now"} if name in self.ending else {})}
 
     def annotations(self, config_map: str) -> dict[str, str]:
         assert config_map == "pg-leader"
@@ -44,7 +48,7 @@ class Api:
 
     def watch_pods(self, labels: dict[str, str], seconds: float) -> Iterator[dict[str, Any]]:
         self.watched.append((labels, seconds))
-        return iter([{"name": name, "resourceVersion": str(self.version)} for name in self.seen])
+        return iter([self.pod(name, dict(OUT)) for name in self.seen])
 
     @property
     def serves(self) -> bool:
@@ -89,6 +93,14 @@ def test_who_has_the_lock_comes_back_when_its_server_leads():
     assert (look(api), api.serves) == (False, False)
     api.leads = True
     assert (look(api), api.serves) == (True, True)
+
+
+@pytest.mark.parametrize("leader", ["pg-0", "pg-1"])
+def test_a_pod_that_ends_stays_out(leader: str):
+    """It took itself out, for its successor, while its server still led."""
+    api = Api(role="replica")
+    api.leader, api.leads, api.lets_in, api.ending = leader, True, True, {"pg-0"}
+    assert (look(api), api.serves) == (False, False)
 
 
 def test_a_lock_that_was_taken_meanwhile_brings_nobody_back():
@@ -141,6 +153,16 @@ def test_a_leader_whose_own_agent_is_down_is_brought_back_when_it_has_renewed():
     serving.watch(kube)
     assert api.put_back == ["pg-1"]
     assert api.looks == 0, "nothing is asked of this pod"
+
+
+def test_a_leader_that_ends_is_not_brought_back():
+    api = Api()
+    api.seen, api.ending = ["pg-1"], {"pg-1"}
+    kube: Any = api
+    serving = api.of_this_pod()
+    for api.renewed in ("r", "s", "t"):
+        serving.watch(kube)
+    assert api.put_back == []
 
 
 def test_of_a_leader_that_is_taken_out_again_nothing_is_remembered():

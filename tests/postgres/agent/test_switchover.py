@@ -142,7 +142,7 @@ def test_the_candidate_gets_the_lock(container: Container, members: Members):
     assert datetime.fromisoformat(str(written["renewTime"])).tzinfo
     assert container.happened[-1] == GOES_ON
     assert members.urls == ["http://10.1.2.3:8008"], "where the candidate's entry says that it is"
-    assert container.now == pytest.approx(3 * handover.LOOK_SECONDS), "nobody is waited for"
+    assert container.now == pytest.approx(handover.SERVICE_AHEAD_SECONDS + 3 * handover.LOOK_SECONDS), "nobody is waited for"
 
 
 def test_a_candidate_that_is_a_moment_behind_is_waited_for(container: Container, members: Members):
@@ -163,7 +163,7 @@ def test_to_a_candidate_that_lacks_something_patroni_elects(
     members.received = [received]
     run(container, "pg-1")
     assert container.happened == [*BEGINS, FORGOTTEN, VACATED, GOES_ON]
-    assert container.now < 3 * handover.LOOK_SECONDS + switchover.CANDIDATE_SECONDS + 0.2
+    assert container.now < handover.SERVICE_AHEAD_SECONDS + 3 * handover.LOOK_SECONDS + switchover.CANDIDATE_SECONDS + 0.2
     assert "warning" in capsys.readouterr().out
 
 
