@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .actions import Actions
-from .kube_api import Conflict, Kube
+from .kube_api import Conflict, Kube, NotFound
 from .log import log
 from .serving import OUT, is_ending, is_out
 
@@ -81,8 +81,8 @@ class Guard:
         for pod in others:
             try:
                 kube.label(pod, {self.role_label: None, **OUT})
-            except Conflict:
-                continue  # it is alive and has just said something else
+            except (Conflict, NotFound):
+                continue  # it is alive and has just said something else, or gone
             log("warning", "guard", "took the label primary from a pod that does not hold the lock", pod=pod["name"])
 
     def keep_streaming(self, kube: Kube, cluster: dict[str, Any]) -> None:

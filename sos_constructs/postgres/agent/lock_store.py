@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from .kube_api import Kube, NotFound
-from .serving import OUT
+from .serving import OUT, is_ending
 
 FLAG = "sos-constructs/cut-"
 SEAL = "sos-constructs/sealed"
@@ -132,21 +132,25 @@ class Store:
         path = f"configmaps/{self.scope}-failover"
         self.kube.annotate(path, self.kube.metadata(path)["resourceVersion"], {"leader": None, "member": None, "scheduled_at": None})
 
-    def strike_off(self, pod: str) -> None:
+    def strike_off(self, pod: str, *, only_ending: bool = False) -> None:
         """Of a leader that is dead or about to end: take it out of its Services until its own agent brings it back, and forget its address.
 
         kube-proxy changes a Service at most once a second: if it takes the old primary out only when the new one has the lock, it brings the new
         one a second later. And the others would wait two seconds for an answer of its REST API that does not come; a living member writes
         its address anew in its next round.
+
+        :param only_ending: not the pod of the same name that comes after one that was deleted by force meanwhile.
         """
-        self._edit_entry(pod, {self.role_label: None, **OUT})
+        self._edit_entry(pod, {self.role_label: None, **OUT}, only_ending=only_ending)
 
     def resign(self, pod: str) -> None:
         """The same of oneself, for a move that was asked for: this Patroni hears of its successor, and labels its pod by what it hears."""
         self._edit_entry(pod, {self.role_label: None})
 
-    def _edit_entry(self, pod: str, labels: dict[str, str | None]) -> None:
+    def _edit_entry(self, pod: str, labels: dict[str, str | None], *, only_ending: bool = False) -> None:
         metadata = self.kube.metadata(f"pods/{pod}")
+        if only_ending and not is_ending(metadata):
+            return
         entry = json.loads((metadata.get("annotations") or {}).get("status") or "{}")
         known, before = entry.pop("api_url", None) is not None, metadata.get("labels") or {}
         if known or any(before.get(label) != value for label, value in labels.items()):

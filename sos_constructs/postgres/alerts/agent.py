@@ -39,7 +39,8 @@ AGENT = (
         summary="The agent in {{ $labels.pod }} is not there",
         description="Its metrics are gone while the member runs. After a failure nobody mends this member or takes a dead primary out of the Service.",
         look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
-        act="Restarting again and again: the log with --previous, its memory limit. Running: the NetworkPolicy and port 8009.",
+        act="Restarting again and again: the log with --previous, its memory limit. Running: the NetworkPolicy and port 8009. Two pods labelled primary "
+        "(kubectl get pods -L role): the dead one stays in the Service until kubectl label pod postgres-0 role- takes it out.",
     ),
     Alert(
         name="AgentActed",

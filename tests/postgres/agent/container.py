@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres.agent.handover import hand_over
+from sos_constructs.postgres.agent.handover import SERVICE_AHEAD_SECONDS, hand_over
 from sos_constructs.postgres.agent.serving import OUT
 
 FILE = Path("/run/sos/patroni.yml")
@@ -30,8 +30,8 @@ class Container:
         self.asked: dict[str, str] = {}
         self.config_value = "{}"
         self.not_before = 0.0
-        self.waited: list[float] = []
-        """Before the server is told to stop."""
+        self.ending = True
+        self.patience: list[float] = []
         self.voters = {"leader": "pg-0", "sync_standby": "pg-1,pg-2"}
         self.proc.mkdir()
         self.data.mkdir()
@@ -68,12 +68,16 @@ class Container:
         self.now += seconds
         if (SERVER, signal.SIGINT) in self.happened:
             self.ends_after -= 1
-        else:
-            self.waited.append(seconds)
+        elif seconds:
+            self.happened.append(seconds)
         if self.ends_after == 0:
             for file in (self.proc / str(SERVER)).iterdir():
                 file.unlink()
             (self.proc / str(SERVER)).rmdir()
+
+    def within(self, seconds: float) -> Container:
+        self.patience.append(seconds)
+        return self
 
     def metadata(self, path: str) -> dict[str, Any]:
         if path == "configmaps/pg-leader":
@@ -85,7 +89,8 @@ class Container:
         if path == "configmaps/pg-failover":
             return {"annotations": self.asked, "resourceVersion": "5"}
         assert path == "pods/pg-0"
-        return {"annotations": {"status": '{"api_url":"https://pg-0","role":"primary"}'}, "labels": {"role": "primary"}, "resourceVersion": "8"}
+        ending = {"deletionTimestamp": "now"} if self.ending else {}
+        return {"annotations": {"status": '{"api_url":"https://pg-0","role":"primary"}'}, "labels": {"role": "primary"}, "resourceVersion": "8", **ending}
 
     def annotations(self, config_map: str) -> dict[str, str]:
         """A switchover that was asked for, the lock, and Patroni's configuration."""
@@ -124,6 +129,6 @@ class Container:
 
 STRUCK_OFF: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {"role": None, **OUT})
 ANNOUNCED: object = ("configmaps/pg-leader", "7", {"sos-constructs/leaving": "r"}, {})
-STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, CLOSED, (SERVER, signal.SIGINT)]
+STOPPED = [(PATRONI, signal.SIGTERM), (PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, SERVICE_AHEAD_SECONDS, CLOSED, (SERVER, signal.SIGINT)]
 VACATED: object = ("configmaps/pg-leader", "7", {"leader": None}, {})
 GOES_ON = (PATRONI, signal.SIGCONT)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sos_constructs.postgres.agent.actions import Actions
 from sos_constructs.postgres.agent.guard import NOT_STREAMING, RESTART_EVERY, SETTLED, Guard, NotStreaming
-from sos_constructs.postgres.agent.kube_api import Conflict
+from sos_constructs.postgres.agent.kube_api import Conflict, NotFound
 from sos_constructs.postgres.agent.serving import OUT
 
 import pytest
@@ -41,6 +41,8 @@ class FakeKube:
 
     def label(self, pod: dict[str, Any], labels: dict[str, str | None]) -> None:
         assert labels == {"role": None, "app.kubernetes.io/component": "former-primary"}
+        if pod["name"] not in self.labelled:
+            raise NotFound
         if self.labelled[pod["name"]] != pod["resourceVersion"]:
             raise Conflict
         del self.labelled[pod["name"]]
@@ -138,6 +140,13 @@ def test_a_pod_that_changed_since_it_was_read_keeps_its_label(make):
     kube.on_leader_read = lambda: kube.labelled.update({"pg-1": "2"})
     make().keep_label(kube, LEADING)
     assert set(kube.labelled) == {"pg-0", "pg-1"}
+
+
+def test_a_pod_that_is_gone_by_now_keeps_no_other_in_the_service(make):
+    kube = FakeKube("pg-0", "pg-1", "pg-2")
+    kube.on_leader_read = lambda: kube.labelled.__delitem__("pg-1")
+    make().keep_label(kube, LEADING)
+    assert set(kube.labelled) == {"pg-0"}
 
 
 def test_labels_are_looked_at_every_second_after_a_change_and_less_often_later(make, clock: Clock):

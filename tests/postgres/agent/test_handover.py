@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.postgres.agent import handover
+from sos_constructs.postgres.agent import closing, farewell, handover
 from sos_constructs.postgres.agent.handover import hand_over, patroni_pid, send, server_pid
 from sos_constructs.postgres.agent.kube_api import Conflict
 from sos_constructs.postgres.agent.psql import Psql, SqlError
@@ -20,6 +20,8 @@ import pytest
 from tests.postgres.agent.container import ANNOUNCED, FILE, GOES_ON, PATRONI, SERVER, STOPPED, STRUCK_OFF, VACATED, Container
 
 AHEAD = handover.SERVICE_AHEAD_SECONDS
+ANSWER = 2 * handover.HELD_ANSWER_SECONDS
+"""Of a change that is tried once more: a question and a patch."""
 
 
 @pytest.fixture
@@ -50,12 +52,46 @@ def test_the_lock_is_given_away_when_the_server_has_ended(container: Container, 
     assert container.now == pytest.approx(AHEAD + 3 * handover.LOOK_SECONDS + 2 * handover.ASK_SECONDS + handover.SERVICE_SECONDS)
 
 
-@pytest.mark.parametrize(("not_before", "waits"), [(0.8, 0.8), (0.0, 0.0)], ids=["for kube-proxy", "for nobody"])
-def test_who_leaves_the_service_does_so_when_it_may_change_again(not_before: float, waits: float, container: Container):
-    """And half a second before clients are turned out."""
-    container.not_before = not_before
+def test_who_leaves_the_service_does_so_when_it_may_change_again(container: Container):
+    """Before Patroni is held still, and a third of a second before clients are turned out."""
+    container.not_before = 0.8
     container.hand_over()
-    assert container.waited == [waits, AHEAD]
+    assert container.happened == [0.8, *STOPPED, VACATED, GOES_ON]
+
+
+def test_the_waits_are_those_of_kube_proxy():
+    """It changes a Service once a second."""
+    assert 0 < AHEAD < 1
+    assert 0 < farewell.SERVICE_AGAIN_SECONDS <= 1
+
+
+def test_patroni_is_not_held_still_for_longer_than_the_lock_lives(container: Container):
+    """While its server takes writes: two changes with a question each, before it is told to stop."""
+    container.hand_over()
+    assert container.patience == [handover.HELD_ANSWER_SECONDS]
+    longest = 2 * 2 * handover.HELD_ANSWER_SECONDS + (handover.TRIES - 1) * ANSWER + AHEAD + closing.SECONDS + handover.STOP_SECONDS
+    assert longest < 20 - 3, "the least ttl, without a loop_wait"
+
+
+def test_a_pod_that_changes_meanwhile_is_taken_out_all_the_same(container: Container, monkeypatch: pytest.MonkeyPatch):
+    annotate, refused = container.annotate, list[str]()
+
+    def refuse_once(path: str, version: str, annotations: dict[str, str | None], labels: dict[str, str | None] | None = None) -> None:
+        if path == "pods/pg-0" and not refused:
+            refused.append(path)
+            raise Conflict("PATCH pods/pg-0: HTTP 409")
+        annotate(path, version, annotations, labels)
+
+    monkeypatch.setattr(container, "annotate", refuse_once)
+    container.hand_over()
+    assert container.happened == [*STOPPED, VACATED, GOES_ON]
+
+
+def test_the_next_pod_of_its_name_is_not_taken_out(container: Container):
+    """Somebody deleted this one by force while it waited."""
+    container.ending = False
+    container.hand_over()
+    assert STRUCK_OFF not in container.happened
 
 
 @pytest.mark.parametrize("others", ["", "going"])
@@ -99,9 +135,8 @@ def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatc
 
     monkeypatch.setattr(container, "annotate", refuse)
     container.hand_over()
-    assert container.happened == [each for each in STOPPED if each not in (ANNOUNCED, STRUCK_OFF)] + [GOES_ON]
+    assert container.happened == [each for each in STOPPED if each not in (ANNOUNCED, STRUCK_OFF, AHEAD)] + [GOES_ON]
     assert "HTTP 409" in capsys.readouterr().out
-    assert container.waited == [0.0], "no time is given to a change that did not come about"
 
 
 def test_patroni_goes_on_whatever_happens(container: Container):

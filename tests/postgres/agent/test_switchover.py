@@ -19,7 +19,7 @@ from tests.postgres.agent.container import ANNOUNCED, CLOSED, FILE, GOES_ON, PAT
 
 NOW = datetime(2026, 11, 29, 20, tzinfo=timezone.utc)
 STRUCK_OFF: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {"role": None})
-BEGINS = [(PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, CLOSED, (SERVER, signal.SIGINT)]
+BEGINS = [(PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, handover.SERVICE_AHEAD_SECONDS, CLOSED, (SERVER, signal.SIGINT)]
 PLACE = (1 << 32) + 0x5A69978
 EVERYTHING = (TIMELINE, PLACE + 1)
 FORGOTTEN: object = ("configmaps/pg-failover", "5", {"leader": None, "member": None, "scheduled_at": None}, {})
@@ -206,7 +206,7 @@ def test_without_the_api_server_patroni_goes_on(container: Container, monkeypatc
 
     monkeypatch.setattr(container, "annotate", refuse)
     run(container, "pg-1")
-    assert container.happened == [each for each in BEGINS if each not in (ANNOUNCED, STRUCK_OFF)] + [GOES_ON]
+    assert container.happened == [each for each in BEGINS if each not in (ANNOUNCED, STRUCK_OFF, handover.SERVICE_AHEAD_SECONDS)] + [GOES_ON]
     assert "HTTP 409" in capsys.readouterr().out
 
 
