@@ -15,7 +15,7 @@ import attrs
 from tests.cluster import conntrack, kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, Outcome, compare
-from tests.cluster.installation import Installation, ready
+from tests.cluster.installation import Installation
 
 Heal = Callable[[], object]
 
@@ -88,9 +88,10 @@ def _kill_patroni(installation: Installation, primary: str, tool: Any) -> Heal:
 
 
 def _end_agent(installation: Installation, primary: str, tool: Any) -> Heal:
-    """Its container starts anew, and its pod is not ready meanwhile."""
+    """Its container starts anew, and its pod is not ready meanwhile, for a second or, after the kubelet's pause, for ten."""
+    starts = installation.lives()[primary][1]["agent"]
     installation.try_exec(primary, "python3", "-c", "import os, signal; os.kill(1, signal.SIGTERM)", container="agent")  # may end with its container
-    kube.poll("its pod is not ready", lambda: not ready(kube.get("pod", primary, "-n", installation.namespace)), 10, pause=0.05)
+    kube.poll("its container was started anew", lambda: installation.lives()[primary][1]["agent"] > starts, 60)
     return _nothing
 
 
