@@ -38,7 +38,7 @@ class Outcome:
     @property
     def turned_away(self) -> int:
         """Those of them that got an answer, and so had been sent to the wrong server. A time-out can be the machine's: its tests run side by side."""
-        return sum(count for why, count in self.summary["fresh"]["late"].items() if why not in ("timeout", "no answer"))
+        return self.late - int(self.summary["fresh"]["late"].get("timeout", 0))
 
     @property
     def servers(self) -> list[str]:
