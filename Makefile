@@ -35,7 +35,7 @@ golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff b
 	@rm -rf tests/snapshots
 	@$(BIN)/python -m pytest -q --update-golden
 
-graph: $(VENV)/.test ## Redraw docs/chart.svg from dist/, and rewrite docs/reviewing.md
+graph: $(VENV)/.test ## Redraw docs/pictures/chart.svg from dist/, and rewrite docs/how-to/reviewing.md
 	@$(BIN)/python tools/reviewing_docs.py
 
 imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)

@@ -1,4 +1,4 @@
-"""The examples run, from anywhere, and write what was reviewed; so does what docs/config-library.md shows."""
+"""The examples run, from anywhere, and write what was reviewed; so does what docs/how-to/config-library.md shows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_ticket_shop_rolls_only_what_changes(tmp_path: Path, monkeypatch: py
 
 
 def test_the_page_about_the_library_is_run() -> None:
-    page = (ROOT / "docs" / "config-library.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "config-library.md").read_text(encoding="utf-8")
     chart = cdk8s.Chart(cdk8s.Testing.app(), "x")
     names: dict[str, object] = {"chart": chart, "Layer": sos_constructs.Layer}
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

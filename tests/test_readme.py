@@ -20,7 +20,7 @@ import typer
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("sos_constructs/*/README.md"), *ROOT.glob("examples/*/*.md")))
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sos_constructs/*/README.md"), *ROOT.glob("examples/*/*.md")))
 
 
 def blocks(text: str, *languages: str) -> list[str]:

@@ -1,6 +1,6 @@
 """What `make bench` runs: start-up against an empty cdk8s app, cost per object; with --cluster the write gap of every fault, with --pgbench the settings.
 
-Figures go into docs/benchmarks.md, between markers; what was not measured this time stays as it is. --cluster breaks members, and nodes
+Figures go into docs/explanation/benchmarks.md, between markers; what was not measured this time stays as it is. --cluster breaks members, and nodes
 where a breakable cluster is known, of the reference app on the cluster of the current kubeconfig.
 """
 
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGE = ROOT / "docs" / "explanation" / "benchmarks.md"
 GOAL = 1.15
 """Start-up of the reference app over that of an empty one, at most."""
 ENVIRONMENTS = (1, 10, 100)

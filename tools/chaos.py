@@ -159,7 +159,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--variant", default="reference", choices=[name for name in VARIANTS if name != "control"], help="options of HaPostgres")
     parser.add_argument("--control", action="store_true", help="asynchronous replication: rows must be lost, or the checker is blind")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and logs (default: build/chaos)")
-    parser.add_argument("--publish", action="store_true", help="write the table into docs/benchmarks.md")
+    parser.add_argument("--publish", action="store_true", help="write the table into docs/explanation/benchmarks.md")
     return parser.parse_args()
 
 

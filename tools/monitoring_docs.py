@@ -1,4 +1,4 @@
-"""Write docs/monitoring.md and docs/runbook.md from the exporter's queries and the alerts: ``python tools/monitoring_docs.py``."""
+"""Write docs/reference/monitoring.md and docs/how-to/runbook.md from the exporter's queries and the alerts: ``python tools/monitoring_docs.py``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Every member serves metrics on three ports, whether a Prometheus is there or not
 | 8008 | `patroni` | Patroni: roles, timeline, streaming, pause, failsafe (`patroni_*`) |
 | 8009 | `agent` | the agent: outcome of each step (`sos_agent_*`) |
 
-The pooler's pods serve theirs on port 8010, name `agent` (`sos_pooler_*`): [pooler.md](pooler.md#metrics).
+The pooler's pods serve theirs on port 8010, name `agent` (`sos_pooler_*`): [pooler.md](../how-to/pooler.md#metrics).
 
 `HaPostgres(..., monitoring=PrometheusOperator(labels={{"release": "kube-prometheus-stack"}}))` adds a PodMonitor that scrapes all three, another for
 the pooler, and a PrometheusRule with the alerts below, and lets the Prometheus of the namespace `monitoring` in through the NetworkPolicies. The labels are
@@ -48,7 +48,7 @@ ALERTS = """
 `critical` means: writes stop, or data is at risk, now. `warning`: within days. `info`: worth knowing when something else looks odd.
 Alerts about standbys are left out with one instance, `SosPostgresSyncStandbyMissing` also with `synchronous_mode="off"`, those about certificates with
 `tls=None`, and those about the pooler and the fast failover without these options.
-In the expressions the label matchers are left out. Each name leads to its page of the [runbook](runbook.md), and so does the annotation
+In the expressions the label matchers are left out. Each name leads to its page of the [runbook](../how-to/runbook.md), and so does the annotation
 `runbook_url` of the alert: `PrometheusOperator(runbooks="https://wiki.example/postgres")` says where your people read it. `renewal` is `renew_before` of
 `CertManager`, else 30 days, before which `sosctl secrets check` begins to note a certificate; a third of its life where that is less.
 `query_wait_timeout` and `replicas` are the pooler's.
@@ -134,7 +134,7 @@ def _alert(alert: Alert) -> tuple[str, ...]:
     expr = alert.expr
     for token, text in TOKENS.items():
         expr = expr.replace(token, text)
-    return f"[`{alert.title}`](runbook.md#{alert.anchor})", alert.severity, f"`{expr}` for {alert.lasting}", alert.description
+    return f"[`{alert.title}`](../how-to/runbook.md#{alert.anchor})", alert.severity, f"`{expr}` for {alert.lasting}", alert.description
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -143,5 +143,5 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 
 if __name__ == "__main__":
-    (DOCS / "monitoring.md").write_text(page(), encoding="utf-8", newline="\n")
-    (DOCS / "runbook.md").write_text(runbook(), encoding="utf-8", newline="\n")
+    (DOCS / "reference" / "monitoring.md").write_text(page(), encoding="utf-8", newline="\n")
+    (DOCS / "how-to" / "runbook.md").write_text(runbook(), encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Write docs/reviewing.md and docs/chart.svg from dist/ and the table of consequences: ``python tools/reviewing_docs.py``.
+"""Write docs/how-to/reviewing.md and docs/pictures/chart.svg from dist/ and the table of consequences: ``python tools/reviewing_docs.py``.
 
 The reports in the page are real: manifests are made with other options, and compared with dist/.
 """
@@ -27,8 +27,8 @@ import cdk8s  # noqa: E402
 import main  # noqa: E402
 
 REFERENCE = "dist/sos-app.k8s.yaml"
-PAGE = ROOT / "docs" / "reviewing.md"
-PICTURE = ROOT / "docs" / "chart.svg"
+PAGE = ROOT / "docs" / "how-to" / "reviewing.md"
+PICTURE = ROOT / "docs" / "pictures" / "chart.svg"
 
 INTRODUCTION = """\
 # Reviewing a change
@@ -86,7 +86,7 @@ it had an effect.
 
 ## The picture
 
-![What runs](chart.svg)
+![What runs](../pictures/chart.svg)
 
 `sosctl graph` without `--format svg` prints it as [Mermaid](https://mermaid.js.org), for Markdown that GitHub draws. `--rights` adds ServiceAccounts and
 what their roles allow.

@@ -49,7 +49,7 @@ class PostgresEndpoint(Protocol):
 class SosConfig(Construct):
     """The configuration of the platform: 13 ConfigMaps, ``sos-app-config`` to ``sos-app-monitoring``; or that of another application.
 
-    Every key, its default and the reason for it stand in the catalogue and in docs/configuration.md. Values come from the defaults, then the
+    Every key, its default and the reason for it stand in the catalogue and in docs/reference/configuration.md. Values come from the defaults, then the
     environment, then your layers in their order; the last one holds.
 
     :param environment: one of the catalogue's. Of ``SOS``: ``production`` (the defaults), ``staging`` or ``development``; for one of your own

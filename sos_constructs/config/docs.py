@@ -1,4 +1,4 @@
-"""docs/configuration.md, made from the catalogue: ``python -m sos_constructs.config.docs > docs/configuration.md``."""
+"""docs/reference/configuration.md, made from the catalogue: ``python -m sos_constructs.config.docs > docs/reference/configuration.md``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 # Configuration
 
 {sections} ConfigMaps with {keys} keys. This page is made from the catalogue in `sos_constructs/config/catalogue/` by
-`python -m sos_constructs.config.docs > docs/configuration.md`; a test compares the two.
+`python -m sos_constructs.config.docs > docs/reference/configuration.md`; a test compares the two.
 
 The defaults are production's. `staging` and `development` are layers over them, and your own layers come last:
 
@@ -54,7 +54,7 @@ annotations = {{"checksum/config": config.checksum("app", "logging", "database")
 For cdk8s-plus containers the same is `config.env_sources("app", "logging")` and `config.env_value("POSTGRES_HOST")`.
 
 Other keys, other applications, ConfigMaps that are never changed but replaced, and what happens at a rollback:
-[config-library.md](config-library.md).
+[config-library.md](../how-to/config-library.md).
 
 A key's last word is its unit. Ports end with `_PORT_NUMBER`, because Kubernetes itself sets `REDIS_PORT=tcp://…` where a Service is called redis.
 """

@@ -22,7 +22,7 @@ PRELOADED = f"{n.CUT_DIR}:$libdir"
 
 @attrs.frozen(kw_only=True)
 class FastFailover:
-    """A crashed primary is replaced in about ten seconds instead of twenty; docs/fast-failover.md has the protocol and its proof.
+    """A crashed primary is replaced in about ten seconds instead of twenty; docs/explanation/fast-failover.md has the protocol and its proof.
 
     When no renewal of the leader's lock was seen for ``detect`` and the leader answers neither on Patroni's port nor on PostgreSQL's, each
     standby's agent cuts its standby off and says so on the lock; when every voter has, the lock is released. If the agents disagree, are

@@ -63,7 +63,7 @@ class PrometheusOperator:
     interval: timedelta = timedelta(seconds=30)
     namespace: str = "monitoring"
     labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    runbooks: str = "docs/runbook.md"
+    runbooks: str = "docs/how-to/runbook.md"
     backup_cronjob: str | None = None
     backup_max_age: timedelta = timedelta(hours=26)
     dashboard: bool = False

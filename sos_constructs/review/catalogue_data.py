@@ -7,7 +7,7 @@ from sos_constructs.review.rows import Row
 
 _UPDATE = "pkg/apis/core/validation/validation.go, ValidateConfigMapUpdate, ValidateSecretUpdate"
 _MOUNTED = "Kubernetes documentation, ConfigMaps: mounted ones are updated automatically, environment variables and subPath mounts are not"
-_POSTGRES = "sos_constructs/postgres/README.md, How a change arrives"
+_POSTGRES = "docs/reference/ha-postgres.md, How a change arrives"
 _BOTH = ("/ConfigMap", "/Secret")
 _VALUES = ("data **", "binaryData **")
 
@@ -51,7 +51,7 @@ HA_POSTGRES = (
 
 READERS = (
     Row(id="placeholder", kinds=("/Secret",), fields=("+", "data **", "stringData **"), consequence=Consequence.NONE,
-        why="Placeholders without a value.", source="docs/secrets.md"),
+        why="Placeholders without a value.", source="docs/reference/secrets.md"),
     Row(id="read-at-start", kinds=("/ConfigMap",), fields=_VALUES, when="read at start", consequence=Consequence.RECREATE,
         why="{readers} read it when they start and are not replaced by this change: kubectl rollout restart, or a checksum in the pod template.", source=_MOUNTED),
     Row(id="read-by-new-pods", kinds=("/ConfigMap",), fields=_VALUES, when="read by pods that are replaced", consequence=Consequence.RESTART,

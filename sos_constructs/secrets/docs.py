@@ -1,4 +1,4 @@
-"""The tables of docs/secrets.md, made from the catalogue: ``python -m sos_constructs.secrets.docs docs/secrets.md``.
+"""The tables of docs/reference/secrets.md, made from the catalogue: ``python -m sos_constructs.secrets.docs docs/reference/secrets.md``.
 
 The prose around them is written in that file; the tables stand between its ``begin`` and ``end`` comments.
 """

@@ -118,7 +118,7 @@ class Scene:
 
     def outlast(self) -> None:
         """The fault lasts until a successor has acknowledged a row, and a little longer. From here on no fresh connection should fail, unless the kernel of
-        this machine takes it for one to the server that is gone (docs/chaos.md).
+        this machine takes it for one to the server that is gone (docs/explanation/chaos.md).
         """
         extra, until = self.seconds(0, 4), self.workload.now() + FAILOVER_AT_MOST
         while self.workload.term() <= self.term and self.workload.now() < until:

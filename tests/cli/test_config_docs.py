@@ -1,4 +1,4 @@
-"""docs/config-cli.md shows what the commands really print; `make golden` rewrites its output."""
+"""docs/reference/config-cli.md shows what the commands really print; `make golden` rewrites its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import Golden
 
-PAGE = Path(__file__).parents[2] / "docs" / "config-cli.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "config-cli.md"
 
 
 def run(command: str, shown: str, last: list[int]) -> str:

@@ -35,7 +35,7 @@ def password() -> str:
 
 def login(installation: Installation, user: str, word: str, host: str = "postgres-service") -> str:
     """What a server says to this password, over the network; an empty string when it lets the user in. An owner opens its own database only."""
-    role = re.sub(r"_\d{12}$", "", user)  # whose login it is: see docs/rotation.md
+    role = re.sub(r"_\d{12}$", "", user)  # whose login it is: see docs/how-to/rotation.md
     database = "postgres" if role in ("monitoring", "rewind") else role
     script = f'read -r PGPASSWORD; export PGPASSWORD; exec {installation.image.bin_dir}/psql -XqAt -h {host} -U {user} -d {database} -c "SELECT 1"'
     done = installation.try_exec(installation.pod_names[0], "sh", "-c", script, container="postgres", stdin=f"{word}\n")

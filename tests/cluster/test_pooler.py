@@ -32,7 +32,7 @@ from tests.cluster.faults import Fault, assert_kept, drill
 from tests.cluster.installation import Installation
 from tests.cluster.scrape import Samples
 
-PAGE = Path(__file__).parents[2] / "docs" / "pooler.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "pooler.md"
 SELECTOR = "app.kubernetes.io/name=pgbouncer"
 SECRET = "postgres-credentials"
 CERTIFICATE = "postgres-pooler-tls"

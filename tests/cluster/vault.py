@@ -44,7 +44,7 @@ class Server:
         return dict(json.loads(text)) if text else {}
 
     def trust(self, namespace: str, mount: str, role: str, policy: str) -> None:
-        """Let ServiceAccount ``<namespace>-secrets`` log in at ``mount`` as docs/external-secrets.md says, and give it ``policy``."""
+        """Let ServiceAccount ``<namespace>-secrets`` log in at ``mount`` as docs/how-to/external-secrets.md says, and give it ``policy``."""
         self.call("POST", f"sys/auth/{mount}", {"type": "kubernetes"})
         self.trust_again(namespace, mount)
         self.call("PUT", f"sys/policies/acl/{role}", {"policy": policy})
@@ -86,6 +86,6 @@ def reviewer(namespace: str) -> list[dict[str, Any]]:
 
 
 def policy(prefix: str) -> str:
-    """What docs/external-secrets.md says that the bootstrap needs."""
+    """What docs/how-to/external-secrets.md says that the bootstrap needs."""
     data, metadata = f'path "secret/data/{prefix}/*"', f'path "secret/metadata/{prefix}/*"'
     return f'{data} {{ capabilities = ["read", "create", "update"] }}\n{metadata} {{ capabilities = ["read", "create", "update"] }}'

@@ -1,4 +1,4 @@
-"""docs/configuration.md is what the catalogue says."""
+"""docs/reference/configuration.md is what the catalogue says."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sos_constructs.config.layers import resolve
 import cdk8s
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == docs.markdown(), "run: python -m sos_constructs.config.docs > docs/configuration.md"
+    assert PAGE.read_text(encoding="utf-8") == docs.markdown(), "run: python -m sos_constructs.config.docs > docs/reference/configuration.md"
 
 
 def test_every_key_has_its_row_with_default_and_meaning() -> None:

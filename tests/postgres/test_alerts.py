@@ -88,8 +88,8 @@ def test_rules_speak_of_this_installation_only() -> None:
 
 
 def test_the_runbook_has_a_section_for_every_alert_where_its_annotation_leads() -> None:
-    runbook = (Path(__file__).resolve().parent.parent.parent / "docs" / "runbook.md").read_text(encoding="utf-8")
-    anchors = {f"docs/runbook.md#{heading.lower()}" for heading in re.findall(r"^### (\w+)$", runbook, re.MULTILINE)}
+    runbook = (Path(__file__).resolve().parent.parent.parent / "docs" / "how-to" / "runbook.md").read_text(encoding="utf-8")
+    anchors = {f"docs/how-to/runbook.md#{heading.lower()}" for heading in re.findall(r"^### (\w+)$", runbook, re.MULTILINE)}
     assert {rule["annotations"]["runbook_url"] for rule in rules(prometheus_rule(EVERYTHING, WITH_BACKUP)).values()} == anchors
     elsewhere = rules(prometheus_rule(spec(), PrometheusOperator(runbooks="https://wiki.example/postgres")))
     assert elsewhere["SosPostgresBlind"]["annotations"]["runbook_url"] == "https://wiki.example/postgres#sospostgresblind"

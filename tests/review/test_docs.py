@@ -1,4 +1,4 @@
-"""docs/reviewing.md and docs/chart.svg are what tools/reviewing_docs.py makes of dist/ and the table."""
+"""docs/how-to/reviewing.md and docs/pictures/chart.svg are what tools/reviewing_docs.py makes of dist/ and the table."""
 
 from __future__ import annotations
 

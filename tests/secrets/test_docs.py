@@ -1,4 +1,4 @@
-"""docs/secrets.md says what the catalogue says."""
+"""docs/reference/secrets.md says what the catalogue says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from sos_constructs.secrets import docs
 from sos_constructs.secrets.catalogue import SECRETS
 
-PAGE = Path(__file__).parents[2] / "docs/secrets.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/secrets.md"
 
 
 def test_the_page_is_current():
-    assert docs.update(PAGE.read_text(encoding="utf-8")) == PAGE.read_text(encoding="utf-8"), "run: python -m sos_constructs.secrets.docs docs/secrets.md"
+    text = PAGE.read_text(encoding="utf-8")
+    assert docs.update(text) == text, "run: python -m sos_constructs.secrets.docs docs/reference/secrets.md"
 
 
 def test_every_key_has_a_row_and_every_reason_is_given():

@@ -92,7 +92,7 @@ def test_a_key_ring_is_staged_changed_and_retired(generated: Generated):
 
 
 def accepted(secret: dict[str, Any], key: str) -> set[str]:
-    """The values a reader accepts that does what docs/rotation.md says."""
+    """The values a reader accepts that does what docs/how-to/rotation.md says."""
     return {value for name, value in secret["data"].items() if name == key or name.startswith((f"{key}-next", f"{key}-previous", f"{key}-v"))}
 
 
