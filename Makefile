@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make synth` and `make test`. They need make and Python >= 3.10, nothing else.
+# Two commands on a fresh machine: `make synth` and `make test`. They need make and Python >= 3.11, nothing else.
 # Everything they use is installed into .venv from the hash-locked files in requirements/; a second run installs nothing.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ CHECKOV := .venv-checkov
 LOCK := .venv-lock
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --use-pep517 --no-build-isolation --only-binary=:all:
-COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -68,7 +68,7 @@ clean: ## Remove everything that was installed or cached here; dist/ stays
 # Stamps: one per lock file, so that a changed lock file installs and an unchanged one does not even start pip.
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python >= 3.10 is needed. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python >= 3.11 is needed. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "this Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/.synth: requirements/synth.txt pyproject.toml | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""Reviewed YAML: the ``golden`` fixture, and ``--update-golden`` (`make golden`) that rewrites it."""
+"""What all tests share: reviewed YAML (the ``golden`` fixture, and ``--update-golden`` that rewrites it), time limits, generated examples."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import sos_constructs  # noqa: F401  # first: it chooses the Node that jsii runs on
 
 import pytest
+from hypothesis import settings
 
 # cdk8s.Testing makes a folder for every app and never removes one: they go where the run ends with them.
 SCRATCH = tempfile.TemporaryDirectory(prefix="sos-tests-")
@@ -19,6 +20,15 @@ with pytest.MonkeyPatch.context() as _patch:
     import cdk8s  # starts Node
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+# The same examples in every run: what is red once is red again. Another run looks further: `make test-deep`.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile("deep", derandomize=False, deadline=None, max_examples=2000)
+settings.load_profile("same")
+
+LIMIT = 300
+CLUSTER_LIMIT = 1500
+"""Seconds after which a test counts as hanging; none needs a tenth of them, so that a busy machine makes nothing fail."""
 
 Golden = Callable[[str, Iterable[Mapping[str, Any]]], None]
 
@@ -32,7 +42,13 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --update-golden, run the tests that compare with snapshots and no other."""
+    """No test waits for ever. With --update-golden, run the tests that compare with snapshots and no other."""
+    if config.pluginmanager.hasplugin("timeout"):
+        for item in items:
+            in_folder = item.path.relative_to(Path(__file__).parent).as_posix().startswith
+            # The agent sets alarms of its own; a thread needs none, but its only way is to end the whole process.
+            method = "thread" if in_folder("postgres/agent/") else "signal"
+            item.add_marker(pytest.mark.timeout(CLUSTER_LIMIT if in_folder("cluster/") else LIMIT, method=method))
     if config.getoption("--update-golden"):
         others = [item for item in items if "golden" not in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=others)

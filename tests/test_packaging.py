@@ -52,7 +52,7 @@ def test_it_holds_every_file_of_the_package(wheel: Path):
 def test_its_metadata(wheel: Path):
     metadata = zipfile.ZipFile(wheel).read(f"sos_constructs-{version()}.dist-info/METADATA").decode()
     headers = metadata.partition("\n\n")[0].splitlines()
-    assert "Requires-Python: >=3.10" in headers
+    assert "Requires-Python: >=3.11" in headers
     assert "License-Expression: Apache-2.0" in headers
     required = {line.removeprefix("Requires-Dist: ") for line in headers if line.startswith("Requires-Dist: ") and "extra ==" not in line}
     assert {re.split("[<>=]", line)[0] for line in required} == {"attrs", "cattrs", "cdk8s", "cdk8s-plus-27", "constructs"}

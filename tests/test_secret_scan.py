@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from sos_constructs.secrets.generate import generate
 from sos_constructs.secrets.stored import dump
@@ -76,7 +76,7 @@ def test_planted_material_is_found(tmp_path, document, finding):
 
 
 def test_every_value_of_a_generated_set_is_found(tmp_path):
-    manifests = generate({}, now=datetime(2030, 1, 1, tzinfo=timezone.utc), only=["postgres-credentials", "kafka-credentials"]).manifests
+    manifests = generate({}, now=datetime(2030, 1, 1, tzinfo=UTC), only=["postgres-credentials", "kafka-credentials"]).manifests
     path = tmp_path / "leak.yaml"
     path.write_text(dump(manifests))
     assert len(secret_material(path)) == sum(len(m["data"]) for m in manifests)

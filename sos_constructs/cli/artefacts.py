@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 from sos_constructs.cli import settings as given
@@ -17,7 +17,7 @@ from sos_constructs.config.explain import kind
 import typer
 
 
-class Language(str, Enum):
+class Language(StrEnum):
     """A language that settings can be generated for."""
 
     PYTHON = "python"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -30,7 +30,7 @@ _STYLES = {
 }
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How to print."""
 
     table = "table"
@@ -38,7 +38,7 @@ class Format(str, Enum):
     json = "json"
 
 
-class Threshold(str, Enum):
+class Threshold(StrEnum):
     """For --fail-on: a consequence, or that there is to be none that fails."""
 
     NONE = "none"

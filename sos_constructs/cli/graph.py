@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from rich.console import Console
 UNUSABLE = 2
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """What to draw it as."""
 
     mermaid = "mermaid"

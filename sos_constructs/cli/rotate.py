@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +48,7 @@ def plan_command(
     Exit code 0: nothing is due. 1: something is. 2: the input cannot be read.
     """
     wanted = common.wanted(only)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     try:
         manifests = _manifests(file, wanted, namespace, context)
         using, unknown = _workloads(file, workloads, namespace, context)
@@ -89,7 +89,7 @@ def rotate_command(
 
     Run it again for the next step; 'sosctl secrets plan' says when. Values in SealedSecrets are replaced without opening the old ones.
     """
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     where = str(file) if file else "cluster"
     try:
         spec = _spec(secret)
@@ -251,7 +251,7 @@ _WHY = {"stage": "", "change": "someone may not have the new value yet, or may n
 def _encoder(manifest: Mapping[str, Any], namespace: str, certificate: Path | None, controller: str, context: str | None) -> Callable[[str], str]:
     if manifest["kind"] == "Secret":
         return holders.base64_of
-    key = sealing.sealing_key(*seal.certificate_of(certificate, controller, context), now=datetime.now(timezone.utc))
+    key = sealing.sealing_key(*seal.certificate_of(certificate, controller, context), now=datetime.now(UTC))
     label = sealing.label_of(namespace, manifest["metadata"]["name"], sealing.scope_of(manifest))
     return lambda text: sealing.seal(text.encode(), key, label)
 

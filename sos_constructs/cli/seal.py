@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +48,7 @@ def seal_command(
     One value later: sosctl secrets seal issued.yaml --key sendgrid-api-key --merge-into sealed.yaml
     """
     target = merge_into or output
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     try:
         if merge_into and output:
             raise SecretInputError("--merge-into writes its own file; leave out --output")

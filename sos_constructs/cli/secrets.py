@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +54,7 @@ def generate_command(
             if output.exists() and str(output) not in sources:
                 raise SecretInputError(f"{output}: exists; keep its values with --existing {output}, or remove it")
         stored = merge(common.stored(source, wanted, namespace, context) for source in sources)
-        result = generate(stored, now=datetime.now(timezone.utc), namespace=namespace, only=wanted, servers=servers)
+        result = generate(stored, now=datetime.now(UTC), namespace=namespace, only=wanted, servers=servers)
         text = dump(result.manifests)
         if output:
             files.write_private(output, text)
@@ -98,7 +98,7 @@ def check_command(
             stored = select(read(common.text(source), common.called(source)), [*BY_NAME, *by_name(servers)], common.called(source), namespace=namespace)
     except SecretInputError as error:
         common.stop(f"{error}.")
-    findings = check(stored, now=datetime.now(timezone.utc), only=wanted, servers=servers)
+    findings = check(stored, now=datetime.now(UTC), only=wanted, servers=servers)
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         console.print(f"{finding.problem:<11}", style=_COLOURS[finding.problem], end=" ", markup=False)

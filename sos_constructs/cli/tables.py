@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a command writes its result."""
 
     TABLE = "table"

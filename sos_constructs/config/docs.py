@@ -38,7 +38,7 @@ CORS_ALLOWED_ORIGINS: [https://eu.sos-app.example, https://admin.eu.sos-app.exam
 ```
 
 Of YAML only what such a file needs is read: `KEY: value`, lists, quotes, comments. Every value is taken as the text that was written, so `no`,
-`010` and `1:30` stay what they are, and the catalogue decides whether they are allowed. TOML needs Python 3.11 or the package tomli.
+`010` and `1:30` stay what they are, and the catalogue decides whether they are allowed.
 Unknown keys, keys set twice and values that are not allowed are errors at synth, all of them at once.
 
 Workloads take whole sections or single keys, and a checksum that restarts them when what they read has changed:

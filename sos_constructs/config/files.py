@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
-from types import ModuleType
 
 from sos_constructs.errors import InvalidOption
 
@@ -144,21 +141,14 @@ def _scalar(text: str) -> str:
 
 
 def _scan_toml(path: Path, text: str) -> LayerFile:
-    toml = _toml(path)
+    import tomllib
+
     try:
-        values: dict[str, object] = toml.loads(text)
-    except toml.TOMLDecodeError as error:
+        values: dict[str, object] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InvalidOption("path", str(path), f"is not TOML: {error}") from None
     if tables := [key for key, value in values.items() if isinstance(value, Mapping)]:
         raise InvalidOption("path", str(path), f"has tables ({', '.join(tables)}); layer files are flat: write every key at the top level")
     # Readers of TOML tell no lines. A flat file sets a key once, at the beginning of a line.
     found = {match[1]: number for number, line in enumerate(text.splitlines(), start=1) if (match := _TOML_KEY.match(line))}
     return LayerFile(values=values, lines={key: found[key] for key in values if key in found}, errors={}, comment=_comment(text))
-
-
-def _toml(path: Path) -> ModuleType:
-    """The standard library's reader from Python 3.11 on, else the package it came from."""
-    for name in ("tomllib", "tomli"):
-        if find_spec(name):
-            return import_module(name)
-    raise InvalidOption("path", str(path), "needs Python 3.11 or the package tomli; install it, or write the layer in YAML")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 ANNOTATION = "sos-app/rotated-at"
@@ -29,14 +29,14 @@ def read(metadata: Mapping[str, Any]) -> dict[str, datetime]:
 
 def annotation(times: Mapping[str, datetime]) -> dict[str, str]:
     """The annotation that says ``times``; empty when there are none."""
-    entries = {key: f"{value.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}" for key, value in sorted(times.items())}
+    entries = {key: f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for key, value in sorted(times.items())}
     return {ANNOTATION: json.dumps(entries, separators=(",", ":"))} if entries else {}
 
 
 def time(text: object) -> datetime | None:
     """A time as Kubernetes writes it."""
     try:
-        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
 

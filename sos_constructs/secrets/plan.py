@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sos_constructs.secrets import ages, certificates, holders
@@ -18,7 +18,7 @@ from attrs import frozen
 
 Action = StepName | Literal["re-issue", "renew"]
 
-_NOT_KNOWN = datetime.min.replace(tzinfo=timezone.utc)
+_NOT_KNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 @frozen

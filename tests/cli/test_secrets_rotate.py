@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import stat
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.secrets.controller import certificate, unseal
 
 CANARY = "c4n4ry-old-value-4b1f6d2e9a"
 TWO = "c4n4ry-other-value-77c0"
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 
 
 def encoded(value: str) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 import ssl
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from sos_constructs.secrets.certificates import DevelopmentCa
 from sos_constructs.secrets.servers import postgres_server
@@ -64,7 +64,7 @@ def test_each_member_is_verified_by_its_own_name(installation: Installation, cli
 def test_what_is_not_verified_does_not_connect(installation: Installation, client: str):
     address = installation.pods()[0]["status"]["podIP"]
     assert "does not match host name" in protocol(installation, f"host={address}")
-    stranger = DevelopmentCa(datetime.now(timezone.utc)).certificate
+    stranger = DevelopmentCa(datetime.now(UTC)).certificate
     installation.exec(CLIENT, "sh", "-c", "cat >/tmp/stranger.crt", container="auth", stdin=stranger)
     assert "certificate verify failed" in protocol(installation, "host=postgres-service sslrootcert=/tmp/stranger.crt")
 
@@ -87,7 +87,7 @@ def test_certificate_and_ca_change_and_nobody_notices(installation: Installation
     """First both CAs, then the new certificate, then the new CA alone: docs say so."""
     installation.wait_healthy()
     lives, old_ca = installation.lives(), base64.b64decode(kube.get("secret", SECRET, "-n", installation.namespace)["data"]["ca.crt"]).decode()
-    authority = DevelopmentCa(datetime.now(timezone.utc))
+    authority = DevelopmentCa(datetime.now(UTC))
     key, certificate = authority.issue("postgres-service", postgres_server("postgres", installation.namespace).hosts)
     ledger = Ledger(installation, "certificate", writers=2)
 
@@ -122,7 +122,7 @@ def test_certificate_and_ca_change_and_nobody_notices(installation: Installation
 def test_a_pair_that_does_not_match_changes_nothing(installation: Installation):
     installation.wait_healthy()
     before = kube.get("secret", SECRET, "-n", installation.namespace)["data"]
-    other_key, _ = DevelopmentCa(datetime.now(timezone.utc)).issue("postgres-service", ["postgres-service"])
+    other_key, _ = DevelopmentCa(datetime.now(UTC)).issue("postgres-service", ["postgres-service"])
     ledger = Ledger(installation, "mismatch", writers=2)
 
     def refused() -> bool:

@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sos_constructs import SPILO, CertManager, HaPostgres, SosNamespace, SosSecrets
@@ -100,7 +100,7 @@ def test_clients_verify_each_service(issued: Installation, service: str):
 
 def renew() -> None:
     """As `cmctl renew` does."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     conditions = [each for each in kube.get("certificate", SECRET, "-n", NAMESPACE)["status"]["conditions"] if each["type"] != "Issuing"]
     issuing = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "by hand", "lastTransitionTime": now}
     patch = json.dumps({"status": {"conditions": [*conditions, issuing]}})

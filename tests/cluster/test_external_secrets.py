@@ -14,7 +14,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -248,7 +248,7 @@ def test_every_value_that_can_be_made_is_there_and_strong(place: Place):
     live = place.live()
     assert {name: set(values) for name, values in live.items()} == {name: MADE[name] for name in FULL}
     stored = select(read(json.dumps(kube.get("secrets", "-n", place.namespace)), "cluster"), MADE, "cluster")
-    findings = [f for f in check(stored, now=datetime.now(timezone.utc), only=FULL) if f.key in MADE.get(f.secret, ())]
+    findings = [f for f in check(stored, now=datetime.now(UTC), only=FULL) if f.key in MADE.get(f.secret, ())]
     assert findings == []
     assert {len(base64.b64decode(key)) for key in live["encryption-keys"].values()} == {32}
     private = live["jwt-secrets"]["jwt-private-key"].decode()
@@ -261,7 +261,7 @@ def test_every_value_that_can_be_made_is_there_and_strong(place: Place):
 
 
 def test_the_database_has_a_certificate_of_a_ca_that_stays(place: Place):
-    first, now = place.server(), datetime.now(timezone.utc)
+    first, now = place.server(), datetime.now(UTC)
     assert set(first) == {"tls.crt", "tls.key", "ca.crt"}, "the CA's private key stays in the store"
     server = postgres_server("postgres", place.namespace)
     stored = select(read(json.dumps(kube.get("secret", SERVER, "-n", place.namespace)), "cluster"), [SERVER], "cluster")

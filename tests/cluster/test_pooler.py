@@ -9,7 +9,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +277,7 @@ def test_a_password_changes_under_load(pooled: Installation, key: str, figure: l
 
 def test_a_certificate_of_another_ca_arrives_under_load(pooled: Installation, figure: list[str]):
     """First clients trust both CAs, then the pooler shows the new certificate: nobody is turned away, nobody dropped, and no pod restarts."""
-    before, ca = restarts(pooled), DevelopmentCa(datetime.now(timezone.utc))
+    before, ca = restarts(pooled), DevelopmentCa(datetime.now(UTC))
     ours = base64.b64decode(kube.get("secret", CERTIFICATE, "-n", pooled.namespace)["data"]["ca.crt"]).decode()
     ledger = Ledger(pooled, "pooler-certificate", pooled=True)
     bring(pooled, {"ca.crt": ours + ca.certificate})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from sos_constructs.config.files import LayerFile, _scan_yaml, read_file, scan
@@ -150,7 +149,6 @@ def test_any_printable_text_can_be_written_in_quotes(values: dict[str, str | lis
     assert yaml_file(flow).values == yaml_file(block).values == values
 
 
-@pytest.mark.skipif(not (importlib.util.find_spec("tomllib") or importlib.util.find_spec("tomli")), reason="no TOML reader in this Python")
 def test_toml(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text('LOG_LEVEL = "debug"\nRETRY_STATUS_CODES = [429, 503]\nLOG_FILE_ENABLED = true\n')
@@ -161,14 +159,6 @@ def test_toml(tmp_path: Path) -> None:
         read_file(path)
     path.write_text("[logging]\nLOG_LEVEL = 'info'\n")
     with pytest.raises(InvalidOption, match=r"has tables \(logging\); layer files are flat"):
-        read_file(path)
-
-
-def test_toml_without_a_reader_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "site.toml"
-    path.write_text("")
-    monkeypatch.setattr("sos_constructs.config.files.find_spec", lambda name: None)
-    with pytest.raises(InvalidOption, match=r"needs Python 3\.11 or the package tomli; install it, or write the layer in YAML"):
         read_file(path)
 
 

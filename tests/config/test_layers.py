@@ -56,7 +56,6 @@ def test_a_layer_knows_the_line_that_made_it(tmp_path: Path) -> None:
 
 
 def test_python_yaml_and_toml_layers_mean_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("tomllib", reason="TOML needs Python 3.11")
     (tmp_path / "a.yaml").write_text("SESSION_TIMEOUT_MINUTES: 120\nRETRY_STATUS_CODES: [429, 503]\nHSTS_ENABLED: false\nOTEL_TRACES_SAMPLER_ARG: 0.5\n")
     (tmp_path / "a.toml").write_text("SESSION_TIMEOUT_MINUTES = 120\nRETRY_STATUS_CODES = [429, 503]\nHSTS_ENABLED = false\nOTEL_TRACES_SAMPLER_ARG = 0.5\n")
     typed = {"SESSION_TIMEOUT_MINUTES": timedelta(hours=2), "RETRY_STATUS_CODES": (429, 503), "HSTS_ENABLED": False, "OTEL_TRACES_SAMPLER_ARG": 0.5}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from enum import Enum
+from enum import StrEnum
 
 from sos_constructs.config import values
 from sos_constructs.errors import InvalidOption
@@ -15,7 +15,7 @@ CALL = values.Duration(timedelta(seconds=1), timedelta(minutes=5))
 LOG_FILE = values.Size(1, 1000)
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     INFO = "info"
 
 

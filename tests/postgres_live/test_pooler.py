@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ for each in ("_strptime", "encodings.ascii", "encodings.idna"):
 NAME = "localhost"
 """Stands for the Services' names, which a machine without a cluster's DNS does not know."""
 OWNER, OWNERS_PASSWORD, PASSWORD = "one", "owner-canary-0123456789", "pooler-canary-0123456789"
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 ONE_SIDE = Pooler(readonly=False)
 SPEC = pooled(ONE_SIDE, databases=(Database(name=OWNER),))
 

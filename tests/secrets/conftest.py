@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from sos_constructs.secrets.generate import Generated, generate
 from sos_constructs.secrets.stored import StoredSecret, dump, read, select
 
 import pytest
 
-NOW = datetime(2030, 5, 17, 12, 0, tzinfo=timezone.utc)
+NOW = datetime(2030, 5, 17, 12, 0, tzinfo=UTC)
 
 
 def stored_of(generated: Generated) -> dict[str, StoredSecret]:

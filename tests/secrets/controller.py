@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -39,7 +39,7 @@ PRIVATE_PEM = KEY.private_bytes(serialization.Encoding.PEM, serialization.Privat
 def certificate(*, days: int = 3650) -> str:
     """A certificate for the key that ends in so many days."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sealed-secret")])
-    ends = datetime.now(timezone.utc) + timedelta(days=days)
+    ends = datetime.now(UTC) + timedelta(days=days)
     builder = x509.CertificateBuilder(name, name, KEY.public_key(), x509.random_serial_number(), ends - timedelta(days=2 * 3650), ends)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 

@@ -199,12 +199,20 @@ def test_only_looks_at_what_was_asked_for():
     assert {f.secret for f in check({}, now=NOW, only=["redis-credentials"])} == {"redis-credentials"}
 
 
+CANARY = "canary-Zq7Xw"
+"""In every value and in no message of ours: a generated value alone may happen to be a word of the message."""
+PIECES = st.binary() | st.text().map(str.encode)
+
+
 @settings(max_examples=60, deadline=None)
-@given(value=st.one_of(st.binary(min_size=6), st.text(min_size=6).map(str.encode), st.sampled_from(sorted(ISSUED.values())).map(str.encode)))
+@given(
+    value=st.one_of(
+        st.tuples(PIECES, st.just(CANARY.encode()), PIECES).map(b"".join),
+        st.sampled_from(sorted(ISSUED.values())).map(lambda text: text.encode().replace(b"e", CANARY.encode())),
+    )
+)
 def test_any_value_of_any_key_is_judged_without_failing_or_being_quoted(value):
     stored = {s.name: StoredSecret(s.name, type=s.type, values={row.key: value for row in s.keys}) for s in SECRETS}
-    words = " ".join(f"{row.key} {row.obtain} {row.breaks} {row.pattern}" for s in SECRETS for row in s.keys)
     for finding in check(stored, now=NOW):
         assert finding.secret in BY_NAME
-        quoted = value.decode("utf-8", "replace")
-        assert quoted not in finding.detail or quoted in words or quoted.strip() in ("", finding.key)
+        assert CANARY not in finding.detail

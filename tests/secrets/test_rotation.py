@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sos_constructs.secrets import ages, holders, rotation
@@ -144,7 +144,7 @@ def test_old_encryption_keys_stay_for_good(generated: Generated):
 @settings(max_examples=40, deadline=None)
 def test_whatever_is_rotated_no_needed_value_is_lost(walk: list[tuple[str, str]]):
     """Old values as the catalogue promises them, for steps in any order, each taken when it is allowed."""
-    now = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    now = datetime(2030, 1, 1, tzinfo=UTC)
     values = {s.name: {row.key: f"{row.key}#0" for row in s.keys if row.origin in ("generated", "derived") or row.follows} for s in SECRETS}
     since: dict[str, dict[str, datetime]] = {s.name: dict.fromkeys(values[s.name], now) for s in SECRETS}
     ever: dict[str, list[str]] = {row.key: [f"{row.key}#0"] for s in SECRETS for row in s.keys if row.origin == "generated"}

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 
 from tests.secrets.controller import BY_KUBESEAL, KEY, PRIVATE_PEM, certificate, unseal
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 SCOPES = get_args(Scope)
 VALUES = {"redis-password": b"one", "redis-pubsub-password": "zwei\n\x00ü".encode()}
 REDIS = StoredSecret("redis-credentials", values=VALUES)

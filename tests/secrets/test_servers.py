@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from sos_constructs.secrets import certificates
@@ -17,7 +17,7 @@ from sos_constructs.secrets.stored import StoredSecret
 import pytest
 from cryptography import x509
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 SERVERS = [postgres_server("orders", "shop"), pooler_server("orders", "shop")]
 NAMES = [server.secret.name for server in SERVERS]
 

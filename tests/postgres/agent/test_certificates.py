@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sos_constructs.postgres.agent import certificates
@@ -17,7 +17,7 @@ from cryptography import x509
 
 from tests.postgres.mounted import certificate, mount_certificate
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")

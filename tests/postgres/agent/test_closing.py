@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -89,17 +90,15 @@ def test_a_server_that_refuses_holds_nobody_up(tmp_path: Path, psql: FakePsql, c
 def test_a_server_that_does_not_answer_holds_nobody_up_for_long(
     tmp_path: Path, psql: FakePsql, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    (psql.bin_dir / "psql").write_text("#!/bin/sh\nexec sleep 20\n")
+    (psql.bin_dir / "psql").write_text("#!/bin/sh\nexec sleep 300\n")
     monkeypatch.setattr(closing, "SECONDS", 1)
-    began = time.monotonic()
     close_in_time(tmp_path, config(psql))
-    assert time.monotonic() - began < 15
     assert said(capsys)["message"] == "not done after 1 s"
 
 
 def test_what_was_done_in_time_is_not_broken_off_later():
     with limit(1):
         pass
-    time.sleep(1.2)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     with pytest.raises(TooLong), limit(1):
-        time.sleep(10)
+        time.sleep(300)

@@ -15,7 +15,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
-START = "import sys, pathlib; from agent import entry; sys.exit(entry.run(sys.argv[2:], pathlib.Path(sys.argv[1])))"
+# A shell cannot trap what was ignored when it began, as SIGHUP is under nohup and SIGINT in the background of a script.
+START = """
+import pathlib, signal, sys
+from agent import entry
+for number in entry.HANDED_ON:
+    signal.signal(number, signal.SIG_DFL)
+sys.exit(entry.run(sys.argv[2:], pathlib.Path(sys.argv[1])))
+"""
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -32,7 +39,7 @@ def start(tmp_path: Path) -> Start:
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=100)
     return process.returncode, [json.loads(line) for line in text.splitlines()]
 
 
@@ -78,10 +85,11 @@ def test_signals_are_handed_on(start: Start) -> None:
 
 def test_a_child_that_was_held_still_hears_that_it_is_to_end(start: Start) -> None:
     """The hooks hold Patroni still for moments; one that was killed meanwhile leaves it so."""
-    process = start("trap 'exit 7' TERM; echo ready; kill -STOP $$; while :; do sleep 0.05; done")
+    process = start("trap 'exit 7' TERM; echo $$; kill -STOP $$; while :; do sleep 0.05; done")
     assert process.stdout
-    assert json.loads(process.stdout.readline())["message"] == "ready"
-    time.sleep(0.2)
+    child = json.loads(process.stdout.readline())["message"]
+    while not subprocess.run(["ps", "-o", "state=", "-p", child], capture_output=True, text=True).stdout.startswith("T"):
+        time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     assert outcome(process)[0] == 7
 

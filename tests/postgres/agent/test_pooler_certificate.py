@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.postgres.agent.test_pooler import PASSWORD, Mounted, metrics
 from tests.postgres.mounted import mount_certificate
 from tests.postgres.pooler.example import pooled
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 Files = dict[str, str]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 
 from tests.postgres.agent.container import ANNOUNCED, CLOSED, FILE, GOES_ON, PATRONI, SERVER, TIMELINE, VACATED, Container
 
-NOW = datetime(2026, 11, 29, 20, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 29, 20, tzinfo=UTC)
 STRUCK_OFF: object = ("pods/pg-0", "8", {"status": '{"role":"primary"}'}, {"role": None})
 BEGINS = [(PATRONI, signal.SIGSTOP), ANNOUNCED, STRUCK_OFF, handover.SERVICE_AHEAD_SECONDS, CLOSED, (SERVER, signal.SIGINT)]
 PLACE = (1 << 32) + 0x5A69978

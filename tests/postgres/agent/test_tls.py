@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.postgres.mounted import certificate, mount
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    return certificate(DevelopmentCa(datetime.now(timezone.utc)))
+    return certificate(DevelopmentCa(datetime.now(UTC)))
 
 
 def rendered(member: Member) -> dict[str, Any]:
