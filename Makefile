@@ -11,7 +11,7 @@ COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint golden graph imports lock cluster-test bench chaos model clean
+.PHONY: help synth test lint prose golden graph imports lock cluster-test bench chaos model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -23,13 +23,18 @@ synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
 test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run every test that needs no cluster
 	@$(MAKE) --no-print-directory lint; lint=$$?; $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
 
-lint: $(VENV)/.test ## ruff, mypy --strict and pyright
+lint: $(VENV)/.test ## ruff, mypy --strict, pyright, and textlint on our English
 	@failed=0; \
 	$(BIN)/ruff check --quiet --output-format=concise || failed=1; \
 	$(BIN)/ruff format --check --quiet >/dev/null || { failed=1; echo "not formatted; run: $(BIN)/ruff format" >&2; }; \
 	$(BIN)/mypy --no-error-summary || failed=1; \
 	$(BIN)/basedpyright --warnings || failed=1; \
+	$(MAKE) --no-print-directory prose || failed=1; \
 	exit $$failed
+
+prose: $(VENV)/.test ## Check the English of pages, docstrings and messages by the rules in tools/prose_style/
+	@$(BIN)/python tools/cdk8s_cli.py install || true
+	@$(BIN)/python tools/prose.py
 
 golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff before you commit it
 	@rm -rf tests/snapshots
