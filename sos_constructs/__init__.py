@@ -14,26 +14,31 @@ from sos_constructs import _node  # it decides which Node jsii runs on, before a
 
 if TYPE_CHECKING:
     from sos_constructs.config import SOS, Catalogue, Key, Layer, Rule, Section, SosConfig
-    from sos_constructs.foundation import SosNamespace
+    from sos_constructs.foundation import ClusterDns, SosNamespace
     from sos_constructs.postgres import (
         DATABASES,
         OFFICIAL,
         PGBOUNCER,
+        POSTGRES_EXPORTER,
         SPILO,
         CertificateSecret,
         CertManager,
         Clients,
         Database,
         DatabaseHandle,
+        ExporterImage,
         FastFailover,
         HaPostgres,
         ImageProfile,
+        Locale,
         PatroniTiming,
+        PodOptions,
         Pooler,
         PoolerImage,
         PrometheusOperator,
         Resources,
         ServerCa,
+        ServiceOptions,
     )
     from sos_constructs.secrets import (
         AwsSecretsManager,
@@ -61,6 +66,7 @@ __all__ = [
     "DATABASES",
     "OFFICIAL",
     "PGBOUNCER",
+    "POSTGRES_EXPORTER",
     "SOS",
     "SPILO",
     "AwsSecretsManager",
@@ -69,9 +75,11 @@ __all__ = [
     "CertManager",
     "CertificateSecret",
     "Clients",
+    "ClusterDns",
     "Database",
     "DatabaseHandle",
     "ExistingSecrets",
+    "ExporterImage",
     "ExternalDsns",
     "ExternalSecrets",
     "FastFailover",
@@ -81,7 +89,9 @@ __all__ = [
     "Key",
     "KubernetesStore",
     "Layer",
+    "Locale",
     "PatroniTiming",
+    "PodOptions",
     "Pooler",
     "PoolerImage",
     "PrometheusOperator",
@@ -93,6 +103,7 @@ __all__ = [
     "SecretHandle",
     "Section",
     "ServerCa",
+    "ServiceOptions",
     "SosConfig",
     "SosNamespace",
     "SosSecrets",
@@ -104,7 +115,7 @@ __all__ = [
 
 _HOME = {
     "config": ("SOS", "Catalogue", "Key", "Layer", "Rule", "Section", "SosConfig"),
-    "foundation": ("SosNamespace",),
+    "foundation": ("ClusterDns", "SosNamespace"),
     "secrets": (
         "AwsSecretsManager",
         "AzureKeyVault",

@@ -31,6 +31,7 @@ def pg_hba(spec: Spec, *, members: str, clients: str) -> list[str]:
         f"{members} replication {n.REPLICATION_USER} all scram-sha-256",
         f"{members} postgres {n.REWIND_USER} all scram-sha-256",
         f"host all {n.SUPERUSER},{n.REPLICATION_USER},{n.REWIND_USER} all reject",
+        *spec.pg_hba,  # after the lines that protect the cluster's own roles, before all others
         *(f"{clients} {name} {owner} all scram-sha-256" for name, owner in owned),
         *pooler,
         f"{clients} {','.join(['postgres', *names])} +{n.MONITORING_USER} all scram-sha-256",

@@ -60,13 +60,14 @@ def passwd(spec: Spec) -> str:
     users = (
         "root:x:0:0:root:/:/sbin/nologin",
         f"postgres:x:{spec.image.uid}:{spec.image.gid}:PostgreSQL:/tmp:/bin/sh",
-        "nobody:x:65534:65534:exporter:/:/sbin/nologin",
+        f"nobody:x:{spec.exporter_image.uid}:{spec.exporter_image.gid}:exporter:/:/sbin/nologin",
     )
     return "".join(f"{user}\n" for user in users)
 
 
 def _database(database: Database) -> dict[str, Any]:
-    return {"extensions": list(database.extensions), "name": database.name, "owner": database.owner, "sql": database.sql}
+    locale = {} if database.locale is None else {"locale": database.locale.declared()}
+    return {"extensions": list(database.extensions), "name": database.name, "owner": database.owner, "sql": database.sql, **locale}
 
 
 def _json(value: object) -> str:

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
-from sos_constructs.foundation import PRIORITY_HIGH
-from sos_constructs.postgres import configmaps, network, rbac, services
-from sos_constructs.postgres import monitoring as metrics
+from sos_constructs.foundation import PRIORITY_HIGH, ClusterDns
+from sos_constructs.parts import sequence
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres import tls as certificates
 from sos_constructs.postgres.clients import EVERY_POD, Clients
+from sos_constructs.postgres.containers import POSTGRES_EXPORTER, SPILO, ExporterImage, ImageProfile, Resources, numbered
+from sos_constructs.postgres.exposure import ServiceOptions
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.grants import Access, Grants
 from sos_constructs.postgres.grants.network import server
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
+from sos_constructs.postgres.locale import Locale
+from sos_constructs.postgres.manifests import manifests
 from sos_constructs.postgres.monitoring import PrometheusOperator
-from sos_constructs.postgres.pooler import manifests as pooling
+from sos_constructs.postgres.pods import PodOptions
 from sos_constructs.postgres.pooler.handles import PooledPostgres
 from sos_constructs.postgres.pooler.options import Pooler
-from sos_constructs.postgres.spec import DATABASES, SPILO, Database, ImageProfile, PatroniTiming, Resources, Spec, SynchronousMode
-from sos_constructs.postgres.statefulset import stateful_set
+from sos_constructs.postgres.sizes import SizeName, size_of
+from sos_constructs.postgres.spec import API_SERVER_PORTS, DATABASES, Database, PatroniTiming, Spec, SynchronousMode
 from sos_constructs.postgres.storage import check_storage
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.postgres.together import check_together
@@ -39,35 +42,6 @@ if TYPE_CHECKING:
 
 Workload = TypeVar("Workload", bound="Mapping[str, Any] | kplus.AbstractPod")
 
-EXPORTER_RESOURCES = Resources(cpu_request="50m", cpu_limit="200m", memory_request="64Mi", memory_limit="256Mi")
-
-
-def manifests(spec: Spec) -> list[dict[str, Any]]:
-    """Every object of one HaPostgres, in the order in which they are applied: the table of contents."""
-    objects = [
-        configmaps.config(spec),
-        configmaps.agent(spec),
-        metrics.exporter_config(spec),
-        rbac.service_account(spec),
-        rbac.role(spec),
-        rbac.role_binding(spec),
-        network.network_policy(spec),
-        services.headless(spec),
-        services.primary(spec),
-        services.readonly(spec),
-        stateful_set(spec),
-    ]
-    if spec.instances > 1:
-        objects.append(services.disruption_budget(spec))
-    if isinstance(spec.tls, CertManager):
-        name = certificates.secret_name(spec.tls, spec.name)
-        objects.append(certificates.certificate(spec, spec.tls, name, certificates.hosts(spec), spec.names.labels))
-    if spec.monitoring is not None:
-        objects += [metrics.pod_monitor(spec, spec.monitoring), metrics.prometheus_rule(spec, spec.monitoring)]
-        if spec.monitoring.dashboard:
-            objects.append(metrics.grafana_dashboard(spec, spec.monitoring))
-    return objects + pooling.manifests(spec)
-
 
 class HaPostgres(Construct):
     """A PostgreSQL 15 that fails over by itself and loses no acknowledged row.
@@ -77,17 +51,29 @@ class HaPostgres(Construct):
     :param credentials: the Secret with the passwords, as ``SosSecrets(...).postgres`` hands it out.
     :param name: prefix of every object, at most 46 characters. An installation's name cannot be changed later.
     :param namespace: default: the chart's, or ``sos-app`` where the chart has none.
+    :param size: what requests, limits and volumes begin with. ``standard`` (default) is the requirement's; ``laptop`` fits kind and minikube with 2 CPUs
+        and 4 GiB. Each of the options below that is given wins over it. Pods restart when it changes; volumes never shrink.
     :param instances: members, 1 to 9. Three is the least that goes on without loss when one is gone.
     :param databases: what the agent keeps in the cluster. Default: the requirement's five.
-    :param storage: volume of each member. It can only grow, and only where the storage class has ``allowVolumeExpansion``: raise it, and give the old
-        size as ``storage_template``.
+    :param storage: volume of each member. Default: that of the size, 50Gi or 2Gi. It can only grow, and only where the storage class has
+        ``allowVolumeExpansion``: raise it, and give the old size as ``storage_template``.
     :param storage_template: size in the StatefulSet's claim template, which Kubernetes fixes when the StatefulSet is made. Default: ``storage``.
     :param storage_class: default: the cluster's default class. Cannot be changed later.
     :param image: default: ``SPILO``. Any image with Patroni >= 4.0.4, PostgreSQL 15 and Python >= 3.9 works.
-    :param resources: of the PostgreSQL container; settings follow from it by formula.
-    :param exporter_resources: of the metrics exporter.
-    :param shared_memory: size of /dev/shm, counted in the memory limit. Default 256Mi: enough for parallel queries with 4MB work_mem.
+    :param first_uid: the first number of the range that OpenShift gives a namespace: members run as this user, the exporter as the next one and the
+        pooler as the one after, all in the group of this number. Default: the users of the images. Volumes that exist belong to the old user.
+    :param resources: of the PostgreSQL container; settings follow from it by formula. Default: those of the size.
+    :param exporter_image: default ``POSTGRES_EXPORTER``.
+    :param exporter_resources: of the metrics exporter. Default: those of the size.
+    :param agent_resources: of the agent and of the init container. Default: those of the size.
+    :param shared_memory: size of /dev/shm, counted in the memory limit. Default: that of the size. 256Mi is enough for parallel queries with 4MB work_mem.
+    :param pods: what is added to the members' pods: pull secrets, tolerations, affinity, labels and so on, in Kubernetes' own words.
+    :param service: what is added to the Service of the primary: type, load balancer, labels and so on.
+    :param readonly_service: the same for the Service of the replicas.
     :param parameters: PostgreSQL settings over the computed ones. Names and values are checked against PostgreSQL 15's own table.
+    :param locale: collation and encoding of the cluster, fixed when its first member starts. Default: ``Locale()``, en_US.UTF-8 and UTF8.
+    :param pg_hba: more lines of pg_hba.conf, in this order. They stand after those that protect the superuser, replication and rewinding, and before those
+        of the databases' owners; the first line that matches decides. Each is read as PostgreSQL reads it. Pods restart: no.
     :param timing: Patroni's timing; how long a crashed primary is missed.
     :param synchronous_mode: ``quorum`` (default): a commit is acknowledged when any one standby has it; with no standby left the
         primary goes on alone. ``on``: a named standby. ``off``: asynchronous, a failover may lose the last commits.
@@ -102,6 +88,8 @@ class HaPostgres(Construct):
         else readable on the wire. The pooler has a certificate of its own, from the same source: ``<name>-pooler-tls``.
     :param allow_from: who may connect, the pooler included. Default: every pod of the namespace. ``()`` is nobody but the members and the
         pooler. A NetworkPolicy says so: only a cluster whose network plugin enforces those keeps the others out.
+    :param api_server_ports: on which the API server's endpoints listen, for the NetworkPolicy. Default: 443, 6443, 6444, 8443 and 16443.
+    :param dns: where the cluster's DNS answers, for the NetworkPolicies. Default: ports 53 and 5353 of every address.
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
@@ -113,16 +101,25 @@ class HaPostgres(Construct):
         credentials: SecretHandle,
         name: str = "postgres",
         namespace: str | None = None,
+        size: SizeName = "standard",
         instances: int = 3,
         databases: Sequence[Database] = DATABASES,
-        storage: str = "50Gi",
+        storage: str | None = None,
         storage_template: str | None = None,
         storage_class: str | None = None,
         image: ImageProfile = SPILO,
-        resources: Resources = Resources(),  # noqa: B008 (frozen)
-        exporter_resources: Resources = EXPORTER_RESOURCES,
-        shared_memory: str = "256Mi",
+        first_uid: int | None = None,
+        resources: Resources | None = None,
+        exporter_image: ExporterImage = POSTGRES_EXPORTER,
+        exporter_resources: Resources | None = None,
+        agent_resources: Resources | None = None,
+        shared_memory: str | None = None,
+        pods: PodOptions = PodOptions(),  # noqa: B008 (frozen)
+        service: ServiceOptions = ServiceOptions(),  # noqa: B008 (frozen)
+        readonly_service: ServiceOptions = ServiceOptions(),  # noqa: B008 (frozen)
         parameters: Mapping[str, str | int | float | bool] | None = None,
+        locale: Locale = Locale(),  # noqa: B008 (frozen)
+        pg_hba: Sequence[str] = (),
         timing: PatroniTiming = PatroniTiming(),  # noqa: B008 (frozen)
         synchronous_mode: SynchronousMode = "quorum",
         synchronous_mode_strict: bool = False,
@@ -132,21 +129,33 @@ class HaPostgres(Construct):
         pooler: Pooler | None = None,
         tls: Tls | None = CertificateSecret(),  # noqa: B008 (frozen)
         allow_from: Sequence[Clients] = EVERY_POD,
+        api_server_ports: Sequence[int] = API_SERVER_PORTS,
+        dns: ClusterDns | None = None,
     ) -> None:
         with located(scope, id):
+            sized = size_of(size)
+            image, exporter_image, pooler = numbered(first_uid, image, exporter_image, pooler)
             spec = Spec(
                 name=name,
                 namespace=namespace or cdk8s.Chart.of(scope).namespace or "sos-app",
                 credentials=credentials,
                 instances=instances,
                 databases=tuple(databases),
-                storage=storage,
+                size=size,
+                storage=sized.storage if storage is None else storage,
                 storage_template=storage_template,
                 storage_class=storage_class,
                 image=image,
-                resources=resources,
-                exporter_resources=exporter_resources,
-                shared_memory=shared_memory,
+                resources=sized.postgres if resources is None else resources,
+                exporter_image=exporter_image,
+                exporter_resources=sized.exporter if exporter_resources is None else exporter_resources,
+                agent_resources=sized.agent if agent_resources is None else agent_resources,
+                shared_memory=sized.shared_memory if shared_memory is None else shared_memory,
+                pods=pods,
+                service=service,
+                readonly_service=readonly_service,
+                locale=locale,
+                pg_hba=sequence("pg_hba", pg_hba),
                 parameters=dict(parameters or {}),
                 timing=timing,
                 synchronous_mode=synchronous_mode,
@@ -157,6 +166,8 @@ class HaPostgres(Construct):
                 pooler=pooler,
                 tls=tls,
                 allow_from=tuple(allow_from),
+                api_server_ports=sequence("api_server_ports", api_server_ports),
+                dns=dns,
             ).check()
             check_storage(spec)
             check_together(spec)

@@ -17,15 +17,14 @@ from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import dashboard, tls
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.alerts import GROUPS, Alert, Need
+from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage
 
 import attrs
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.spec import Spec
 
-EXPORTER_IMAGE = "quay.io/prometheuscommunity/postgres-exporter:v0.19.1"
-EXPORTER_UID = 65534
-"""``nobody`` of the exporter's image. The image says so by name only, which ``runAsNonRoot`` does not accept."""
+EXPORTER_IMAGE, EXPORTER_UID = POSTGRES_EXPORTER.image, POSTGRES_EXPORTER.uid
 EXPORTER_CONFIG_DIR = "/etc/postgres-exporter"
 QUERIES_FILE = "queries.yaml"
 
@@ -101,7 +100,7 @@ def queries() -> str:
     return files("sos_constructs.postgres").joinpath("files").joinpath("exporter-queries.yaml").read_text("utf-8")
 
 
-def exporter_container(*, resources: Mapping[str, Any]) -> dict[str, Any]:
+def exporter_container(*, resources: Mapping[str, Any], image: ExporterImage = POSTGRES_EXPORTER) -> dict[str, Any]:
     """The sidecar. Without a readiness probe: a pod is as ready as its least container, and a standby that is not ready is out of its Service.
 
     It mounts the pod's volumes ``socket`` (PostgreSQL's Unix socket) and ``exporter-config`` (:func:`exporter_config`).
@@ -118,7 +117,7 @@ def exporter_container(*, resources: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "name": "postgres-exporter",
-        "image": EXPORTER_IMAGE,
+        "image": image.image,
         "imagePullPolicy": "IfNotPresent",
         "args": [
             f"--web.listen-address=:{n.EXPORTER_PORT}",
@@ -137,9 +136,9 @@ def exporter_container(*, resources: Mapping[str, Any]) -> dict[str, Any]:
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
-            "runAsGroup": EXPORTER_UID,
+            "runAsGroup": image.gid,
             "runAsNonRoot": True,
-            "runAsUser": EXPORTER_UID,
+            "runAsUser": image.uid,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "volumeMounts": [

@@ -46,7 +46,7 @@ def local(spec: Spec) -> dict[str, Any]:
     return {
         "bootstrap": {
             "dcs": dynamic(spec),
-            "initdb": [{"encoding": "UTF8"}, {"locale": "en_US.UTF-8"}, "data-checksums"],
+            "initdb": [*spec.locale.initdb(), "data-checksums"],
         },
         "kubernetes": {
             "follower_label_value": "replica",

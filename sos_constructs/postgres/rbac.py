@@ -15,7 +15,10 @@ from sos_constructs.postgres.spec import Spec
 
 def service_account(spec: Spec) -> dict[str, Any]:
     """The identity of the pods. The pod itself mounts the token, into the containers of Patroni and the agent only."""
-    return _object(spec, "v1", "ServiceAccount", {"automountServiceAccountToken": False})
+    account = _object(spec, "v1", "ServiceAccount", {"automountServiceAccountToken": False})
+    if spec.pods.service_account_annotations:
+        account["metadata"]["annotations"] = dict(spec.pods.service_account_annotations)
+    return account
 
 
 def role(spec: Spec) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.exposure import ServiceOptions
 from sos_constructs.postgres.spec import Spec
 
 
 def headless(spec: Spec) -> dict[str, Any]:
     """Stable DNS names of the members (``postgres-0.postgres-headless``), also while they are not ready."""
-    return _service(spec, spec.names.headless, spec.names.selector, clusterIP="None", publishNotReadyAddresses=True)
+    return _service(spec, spec.names.headless, spec.names.selector, ServiceOptions(), clusterIP="None", publishNotReadyAddresses=True)
 
 
 def primary(spec: Spec) -> dict[str, Any]:
@@ -22,12 +23,12 @@ def primary(spec: Spec) -> dict[str, Any]:
     stopped refused each new connection.
     """
     selector = spec.names.serving | {n.ROLE_LABEL: "primary"}
-    return _service(spec, spec.names.primary_service, selector, publishNotReadyAddresses=True)
+    return _service(spec, spec.names.primary_service, selector, spec.service, publishNotReadyAddresses=True)
 
 
 def readonly(spec: Spec) -> dict[str, Any]:
     """Reads that may be a moment old: the members that Patroni labels replica and that are ready. Nobody takes the label from a dead one."""
-    return _service(spec, spec.names.readonly_service, spec.names.serving | {n.ROLE_LABEL: "replica"})
+    return _service(spec, spec.names.readonly_service, spec.names.serving | {n.ROLE_LABEL: "replica"}, spec.readonly_service)
 
 
 def disruption_budget(spec: Spec) -> dict[str, Any]:
@@ -43,10 +44,10 @@ def disruption_budget(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _service(spec: Spec, name: str, selector: dict[str, str], **extra: Any) -> dict[str, Any]:
+def _service(spec: Spec, name: str, selector: dict[str, str], options: ServiceOptions, **extra: Any) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"labels": spec.names.labels, "name": name, "namespace": spec.namespace},
-        "spec": {"ports": [{"name": "postgres", "port": n.PORT, "protocol": "TCP", "targetPort": "postgres"}], "selector": selector, **extra},
+        "metadata": options.metadata(spec.names.labels, name, spec.namespace),
+        "spec": {"ports": [options.port("postgres", n.PORT)], "selector": selector, **options.fields(), **extra},
     }

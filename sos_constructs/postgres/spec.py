@@ -10,69 +10,30 @@ from typing import Literal
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
-from sos_constructs.postgres import clients, failover
+from sos_constructs.foundation.network import ClusterDns
+from sos_constructs.parts import items, port
+from sos_constructs.postgres import clients, failover, hba
+from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage, ImageProfile, Resources, check_image
+from sos_constructs.postgres.exposure import ServiceOptions
 from sos_constructs.postgres.failover import FastFailover
-from sos_constructs.postgres.monitoring import EXPORTER_UID, PrometheusOperator
+from sos_constructs.postgres.locale import Locale
+from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
+from sos_constructs.postgres.pods import PodOptions
 from sos_constructs.postgres.pooler import options as pooling
 from sos_constructs.postgres.settings import check_parameters
+from sos_constructs.postgres.sizes import SIZES, SizeName
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
-from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
+from sos_constructs.quantities import MiB, parse_bytes
 from sos_constructs.secrets.handles import SecretHandle
 
 import attrs
 
 SynchronousMode = Literal["quorum", "on", "off"]
 
-
-@attrs.frozen(kw_only=True)
-class ImageProfile:
-    """An image with PostgreSQL 15, Patroni >= 4.0.4 and Python >= 3.9. Its entry point is not used.
-
-    :param image: the reference; pin a tag or digest.
-    :param uid: numeric user that owns the processes and the data. It needs no entry in the image's passwd file.
-    :param gid: numeric group, also the pod's fsGroup.
-    :param bin_dir: where PostgreSQL's programs stand.
-    """
-
-    image: str
-    uid: int
-    gid: int
-    bin_dir: str = "/usr/lib/postgresql/15/bin"
-
-
-SPILO = ImageProfile(image="ghcr.io/zalando/spilo-17:4.0-p3", uid=101, gid=103)
-"""Zalando's image: PostgreSQL 13 to 17 and Patroni 4.0; this library uses its PostgreSQL 15."""
-
-OFFICIAL = ImageProfile(image="localhost/postgres-patroni:15-4.1.5", uid=999, gid=999)
-"""The official Debian ``postgres:15`` image with Patroni, built from ``images/postgres/Containerfile``; retag it for your registry."""
-
-
-@attrs.frozen(kw_only=True)
-class Resources:
-    """Requests and limits of one container, as Kubernetes quantities. Defaults: the requirement's for PostgreSQL.
-
-    :param cpu_request: what the scheduler reserves. Default ``500m``.
-    :param cpu_limit: where the kernel throttles; parallel workers follow from it. Default ``2``.
-    :param memory_request: what the scheduler reserves. Default ``1Gi``.
-    :param memory_limit: where the kernel kills; memory settings follow from it and the request. Default ``4Gi``.
-    """
-
-    cpu_request: str = "500m"
-    cpu_limit: str = "2"
-    memory_request: str = "1Gi"
-    memory_limit: str = "4Gi"
-
-    def manifest(self) -> dict[str, dict[str, str]]:
-        """The container's ``resources`` field."""
-        return {"limits": {"cpu": self.cpu_limit, "memory": self.memory_limit}, "requests": {"cpu": self.cpu_request, "memory": self.memory_request}}
-
-    def check(self, option: str) -> None:
-        """Raise :class:`InvalidOption` unless every quantity parses and no request exceeds its limit."""
-        for what, parse in (("cpu", parse_millicores), ("memory", parse_bytes)):
-            request, limit = getattr(self, f"{what}_request"), getattr(self, f"{what}_limit")
-            if parse(f"{option}.{what}_request", request) > parse(f"{option}.{what}_limit", limit):
-                raise InvalidOption(f"{option}.{what}_request", request, f"must not exceed {what}_limit={limit!r}")
+API_SERVER_PORTS = (443, 6443, 6444, 8443, 16443)
+"""On which API servers listen: EKS, AKS and GKE; kubeadm, kind, k3s, RKE2 and OpenShift; k3s beside its load balancer; minikube; MicroK8s. A policy sees the
+port of the endpoint behind the Service ``kubernetes``, never the Service's own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,6 +80,8 @@ class Database:
     :param name: lower-case letters, digits and ``_``. The Secret must have ``<name>-db-username`` and ``<name>-db-password``.
     :param owner: login role that owns it and is the only one that may connect. Default: the database's name.
     :param extensions: created if missing, by the superuser. Never dropped.
+    :param locale: how it sorts and stores text, for instance ``Locale(provider="icu", icu_locale="de-AT")``. It counts when the database is made, and is
+        never changed afterwards. Default: the cluster's.
     :param sql: SQL run as the owner, in one transaction, whenever its text changes; write it so that it can be run again.
     """
 
@@ -126,6 +89,7 @@ class Database:
     owner: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
     extensions: tuple[str, ...] = ()
     sql: str = ""
+    locale: Locale | None = None
 
     @property
     def username_key(self) -> str:
@@ -147,6 +111,11 @@ class Database:
             raise InvalidOption(f"{option}.name", self.name, "is one of PostgreSQL's own databases; choose another name")
         if self.owner in RESERVED_ROLES:
             raise InvalidOption(f"{option}.owner", self.owner, f"is a role of the cluster itself ({', '.join(sorted(RESERVED_ROLES))}); choose another name")
+        locale: object = self.locale
+        if locale is not None:
+            if not isinstance(locale, Locale):
+                raise InvalidOption(f"{option}.locale", locale, "must be made with Locale(…), or None for the cluster's")
+            locale.check(f"{option}.locale")
         extensions: object = self.extensions
         if isinstance(extensions, str):
             raise InvalidOption(f"{option}.extensions", extensions, f"must be a tuple, for instance ({extensions!r},)")
@@ -163,10 +132,17 @@ DATABASES = tuple(Database(name=name) for name in ("auth", "users", "emergency",
 
 _VALUE_OBJECTS: dict[str, tuple[type, ...]] = {
     "credentials": (SecretHandle,),
+    "agent_resources": (Resources,),
+    "dns": (ClusterDns, type(None)),
+    "exporter_image": (ExporterImage,),
     "exporter_resources": (Resources,),
     "image": (ImageProfile,),
+    "locale": (Locale,),
     "monitoring": (PrometheusOperator, type(None)),
+    "pods": (PodOptions,),
+    "readonly_service": (ServiceOptions,),
     "resources": (Resources,),
+    "service": (ServiceOptions,),
     "timing": (PatroniTiming,),
     "tls": (CertificateSecret, CertManager, type(None)),
 }
@@ -199,6 +175,16 @@ class Spec:
     pooler: pooling.Pooler | None = None
     tls: Tls | None = attrs.field(factory=CertificateSecret)
     allow_from: tuple[clients.Clients, ...] = clients.EVERY_POD
+    size: SizeName = "standard"
+    agent_resources: Resources = SIZES["standard"].agent
+    exporter_image: ExporterImage = POSTGRES_EXPORTER
+    pods: PodOptions = attrs.field(factory=PodOptions)
+    service: ServiceOptions = attrs.field(factory=ServiceOptions)
+    readonly_service: ServiceOptions = attrs.field(factory=ServiceOptions)
+    api_server_ports: tuple[int, ...] = API_SERVER_PORTS
+    dns: ClusterDns | None = None
+    locale: Locale = attrs.field(factory=Locale)
+    pg_hba: tuple[str, ...] = ()
 
     @property
     def names(self) -> Names:
@@ -234,12 +220,14 @@ class Spec:
             self.tls.check()
         self.resources.check("resources")
         self.exporter_resources.check("exporter_resources")
+        self.agent_resources.check("agent_resources")
         self._check_volumes()
         self._check_databases()
         check_parameters("parameters", self.parameters)
         self._check_image()
-        pooling.check(self)
         clients.check(self)
+        self._check_added()
+        pooling.check(self)
         for option, name in (("storage_class", self.storage_class), ("priority_class_name", self.priority_class_name)):
             if name is not None:
                 rules.dns_subdomain(option, name)
@@ -255,14 +243,20 @@ class Spec:
                 "shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it"
             )
 
+    def _check_added(self) -> None:
+        self.locale.check("locale")
+        hba.check_lines("pg_hba", self.pg_hba, tls=self.tls is not None)
+        items(port, least=1)("api_server_ports", self.api_server_ports)
+        self.pods.check("pods", self.names.pod_labels)
+        for option, service in (("service", self.service), ("readonly_service", self.readonly_service)):
+            service.check(option, self.names.labels, addresses=clients.has_addresses(self), tls=self.tls is not None)
+
     def _check_image(self) -> None:
-        if not re.fullmatch(r"\S+", self.image.image):
-            raise InvalidOption("image.image", self.image.image, "must be a reference such as 'registry.example/postgres:15.4'")
-        for option, value in (("image.uid", self.image.uid), ("image.gid", self.image.gid)):
-            if type(value) is not int or value < 1:
-                raise InvalidOption(option, value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
-        if self.image.uid == EXPORTER_UID:
-            raise InvalidOption("image.uid", self.image.uid, "is the exporter's, who must not be the superuser; choose another")
+        check_image("image", self.image)
+        check_image("exporter_image", self.exporter_image)
+        if self.image.uid == self.exporter_image.uid:
+            option = "image.uid" if self.exporter_image == POSTGRES_EXPORTER else "exporter_image.uid"
+            raise InvalidOption(option, self.image.uid, "is the user of both, and PostgreSQL tells the superuser from the exporter by it; choose another")
 
     def _check_databases(self) -> None:
         for database in self.databases:

@@ -18,10 +18,6 @@ GRACE_SECONDS = 300
 
 _STATE = {"mountPath": n.STATE_DIR, "name": "data", "subPath": "agent"}
 
-AGENT_RESOURCES = {"limits": {"cpu": "1", "memory": "128Mi"}, "requests": {"cpu": "20m", "memory": "48Mi"}}
-"""Measured: about 25 MiB resident, with psql 35 MiB. Idle it needs 1 % of a core; at a failover every throttled moment is one in which
-clients still find the dead primary (with 200m: 0.2 to 0.4 s)."""
-
 
 def stateful_set(spec: Spec) -> dict[str, Any]:
     """The members. ``selector``, ``serviceName``, ``podManagementPolicy`` and the claim template cannot be changed later."""
@@ -36,11 +32,11 @@ def stateful_set(spec: Spec) -> dict[str, Any]:
             "selector": {"matchLabels": spec.names.selector},
             "serviceName": spec.names.headless,
             "template": {
-                "metadata": {
-                    "annotations": {"sos-constructs/restart-checksum": restart_checksum(spec), "kubectl.kubernetes.io/default-container": "postgres"},
+                "metadata": spec.pods.metadata(
+                    annotations={"sos-constructs/restart-checksum": restart_checksum(spec), "kubectl.kubernetes.io/default-container": "postgres"},
                     # never the role label: only Patroni sets it
-                    "labels": spec.names.pod_labels,
-                },
+                    labels=spec.names.pod_labels,
+                ),
                 "spec": pod(spec),
             },
             "updateStrategy": {"type": "OnDelete"},  # the primary's agent replaces the pods, itself last: agent/rolling.py
@@ -61,16 +57,8 @@ def restart_checksum(spec: Spec) -> str:
 def pod(spec: Spec) -> dict[str, Any]:
     """The pod, valid under Pod Security ``restricted``."""
     body: dict[str, Any] = {
-        "affinity": {
-            "podAntiAffinity": {
-                # preferred, so that three members also fit on one-node Kind and Minikube
-                "preferredDuringSchedulingIgnoredDuringExecution": [
-                    {"podAffinityTerm": {"labelSelector": {"matchLabels": spec.names.selector}, "topologyKey": "kubernetes.io/hostname"}, "weight": 100}
-                ]
-            }
-        },
         "automountServiceAccountToken": False,
-        "containers": [postgres(spec), exporter_container(resources=spec.exporter_resources.manifest()), agent(spec)],
+        "containers": [postgres(spec), exporter_container(resources=spec.exporter_resources.manifest(), image=spec.exporter_image), agent(spec)],
         "enableServiceLinks": False,  # a Service called "postgres" would inject POSTGRES_PORT=tcp://…
         "initContainers": [render(spec)],
         "securityContext": {
@@ -84,16 +72,10 @@ def pod(spec: Spec) -> dict[str, Any]:
         },
         "serviceAccountName": spec.name,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "topologySpreadConstraints": [
-            {
-                "labelSelector": {"matchLabels": spec.names.selector},
-                "maxSkew": 1,
-                "topologyKey": "topology.kubernetes.io/zone",
-                "whenUnsatisfiable": "ScheduleAnyway",
-            }
-        ],
         "volumes": volumes(spec),
+        **spec.pods.placement(spec.names.selector),
     }
+    body = dict(sorted(body.items()))
     if spec.priority_class_name is not None:
         body["priorityClassName"] = spec.priority_class_name
     return body
@@ -194,7 +176,7 @@ def _agent_container(spec: Spec, name: str, verb: str, *mounts: dict[str, Any], 
             {"name": "SOS_SOCKET_DIR", "value": n.SOCKET_DIR},
             {"name": "SOS_STATE_DIR", "value": n.STATE_DIR},
         ],
-        resources=AGENT_RESOURCES,
+        resources=spec.agent_resources.manifest(),
         volumeMounts=[
             _mount("agent", f"{n.AGENT_PARENT}/agent", read_only=True),
             _mount("config", n.CONFIG_DIR, read_only=True),

@@ -9,6 +9,7 @@ from sos_constructs import names as rules
 from sos_constructs.dns import pod_hosts, service_hosts
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres.exposure import is_address
 
 import attrs
 
@@ -97,7 +98,7 @@ def hosts(spec: Spec) -> list[str]:
     """Every name under which somebody may call: the three Services, and each member that there can be."""
     names = spec.names
     services = [host for service in (names.primary_service, names.readonly_service, names.headless) for host in service_hosts(service, spec.namespace)]
-    return services + pod_hosts(names.pods, names.headless, spec.namespace)
+    return [*services, *pod_hosts(names.pods, names.headless, spec.namespace), *spec.service.hosts, *spec.readonly_service.hosts]
 
 
 def certificate(spec: Spec, manager: CertManager, name: str, hosts: list[str], labels: dict[str, str]) -> dict[str, Any]:
@@ -108,7 +109,8 @@ def certificate(spec: Spec, manager: CertManager, name: str, hosts: list[str], l
         "metadata": {"labels": labels, "name": name, "namespace": spec.namespace},
         "spec": {
             # no commonName: verifiers read the names below, and it has room for 64 characters only
-            "dnsNames": hosts,
+            "dnsNames": list(dict.fromkeys(host for host in hosts if not is_address(host))),
+            **({"ipAddresses": addresses} if (addresses := [host for host in hosts if is_address(host)]) else {}),
             "duration": _span(manager.duration),
             "issuerRef": {"group": manager.issuer_group, "kind": manager.issuer_kind, "name": manager.issuer},
             # A new key with every certificate; ECDSA is fast, and every client since TLS 1.2 knows P-256.

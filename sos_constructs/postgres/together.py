@@ -30,6 +30,7 @@ def check_together(spec: Spec) -> None:
         raise InvalidOption(
             "parameters['superuser_reserved_connections']", reserved, f"must be less than max_connections={connections}, or PostgreSQL does not start"
         )
+    _check_huge_pages(spec, values["huge_pages"], buffers)
     loaded = {name.strip(" \"'") for name in values["shared_preload_libraries"].split(",")}
     for database in spec.databases:
         for extension in database.extensions:
@@ -40,6 +41,19 @@ def check_together(spec: Spec) -> None:
                     extension,
                     f"needs its library from the start: add parameters={{'shared_preload_libraries': {wanted!r}}}, with an image that has it (pods restart)",
                 )
+
+
+def _check_huge_pages(spec: Spec, value: str, buffers: float) -> None:
+    """Where a node has huge pages and the pod asked for none, the kernel hands one out and ends the server that touches it."""
+    given = spec.resources.hugepages_2mi
+    if value.lower() in ("off", "false", "no", "0"):
+        return
+    if given is None:
+        fix = "needs resources=Resources(…, hugepages_2mi='1Gi'): a pod has only the huge pages that it requests"
+        raise InvalidOption("parameters['huge_pages']", value, fix)
+    if parse_bytes("resources.hugepages_2mi", given) <= buffers:
+        fix = f"must be more than shared_buffers ({buffers / 1024**2:.0f} MiB): they hold other shared memory too"
+        raise InvalidOption("resources.hugepages_2mi", given, fix)
 
 
 def _bytes(value: str) -> float:

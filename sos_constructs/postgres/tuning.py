@@ -10,6 +10,7 @@ import math
 import re
 
 from sos_constructs.postgres.failover import LIBRARY_PATH, PRELOADED
+from sos_constructs.postgres.locale import Locale
 from sos_constructs.postgres.names import LOG_DIR, SOCKET_DIR
 from sos_constructs.postgres.settings import SHARED, check_parameters, needs_restart
 from sos_constructs.postgres.spec import Spec
@@ -95,6 +96,8 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
     storage = parse_bytes("storage", spec.storage)
     cpus = max(1, parse_millicores("resources.cpu_limit", spec.resources.cpu_limit) // 1000)
     workers = max(8, cpus)
+    why = "requirement" if spec.locale == Locale() else "option locale"
+    keep = min(512 * MiB, storage // 10)
     work_mem = max(4 * MiB, (ram - shared_buffers) // ((max_connections + workers) * 3))
     return {
         "Connections": [
@@ -125,7 +128,7 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
         "Replication": [
             Setting("max_wal_senders", "10", "requirement"),
             Setting("max_replication_slots", "10", "one per member up to nine, one spare"),
-            Setting("wal_keep_size", "512MB", "a standby that was away for a moment finds its place without its slot (CloudNativePG)"),
+            Setting("wal_keep_size", _mb(keep), "a standby that was away for a moment finds its place without its slot (CloudNativePG)"),
             Setting("max_slot_wal_keep_size", _mb(storage // 5), "20 % of the volume: a dead standby's slot must not fill the disk"),
             _sender_timeout(spec.failover is not None),
             Setting("wal_receiver_timeout", "5s", "the same seen from the standby (CloudNativePG)"),
@@ -173,9 +176,9 @@ def _defaults(spec: Spec, max_connections: int) -> dict[str, list[Setting]]:
         ],
         "Locale": [
             Setting("lc_messages", "en_US.UTF-8", "requirement"),
-            Setting("lc_monetary", "en_US.UTF-8", "requirement"),
-            Setting("lc_numeric", "en_US.UTF-8", "requirement"),
-            Setting("lc_time", "en_US.UTF-8", "requirement"),
+            Setting("lc_monetary", spec.locale.name, why),
+            Setting("lc_numeric", spec.locale.name, why),
+            Setting("lc_time", spec.locale.name, why),
             Setting("TimeZone", "UTC", "requirement"),
             Setting("log_timezone", "UTC", "requirement"),
         ],

@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any
 
 from sos_constructs.postgres import monitoring
+from sos_constructs.postgres.containers import SPILO, Resources
 from sos_constructs.postgres.monitoring import PrometheusOperator
-from sos_constructs.postgres.spec import DATABASES, SPILO, PatroniTiming, Resources, Spec
+from sos_constructs.postgres.spec import DATABASES, PatroniTiming, Spec
 from sos_constructs.secrets.handles import SecretHandle
 
 import yaml

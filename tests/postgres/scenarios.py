@@ -9,16 +9,21 @@ from sos_constructs import (
     OFFICIAL,
     CertManager,
     Clients,
+    ClusterDns,
     Database,
+    ExporterImage,
     FastFailover,
     HaPostgres,
     ImageProfile,
+    Locale,
     PatroniTiming,
+    PodOptions,
     Pooler,
     PoolerImage,
     PrometheusOperator,
     Resources,
     SecretHandle,
+    ServiceOptions,
     SosSecrets,
 )
 
@@ -37,12 +42,30 @@ MINIMAL: dict[str, Any] = {
 }
 """One small member for a laptop."""
 
+PODS = PodOptions(
+    image_pull_secrets=("registry", {"name": "mirror"}),
+    tolerations=({"key": "dedicated", "operator": "Equal", "value": "database", "effect": "NoSchedule"}, {"operator": "Exists", "effect": "NoExecute"}),
+    node_selector={"kubernetes.io/arch": "amd64"},
+    affinity={
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "node-role.example/database", "operator": "Exists"}]}]
+            }
+        }
+    },
+    topology_spread_constraints=({"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"},),
+    labels={"team": "sos", "example.org/cost-centre": "112"},
+    annotations={"sidecar.istio.io/inject": "false"},
+    service_account_annotations={"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/database"},
+)
+"""Whatever may be added to pods."""
+
 EVERYTHING: dict[str, Any] = {
     "name": "orders",
     "namespace": "shop",
     "instances": 5,
     "databases": (
-        Database(name="auth"),
+        Database(name="auth", locale=Locale(name="C", encoding="LATIN1")),
         Database(
             name="orders", owner="shop", extensions=("pgcrypto", "uuid-ossp"), sql='CREATE TABLE IF NOT EXISTS orders (id uuid PRIMARY KEY, "it\'s" text);\n'
         ),
@@ -74,8 +97,38 @@ EVERYTHING: dict[str, Any] = {
         cpu_limit="500m",
         memory_request="64Mi",
         memory_limit="64Mi",
+        agent_resources=Resources(cpu_request="15m", cpu_limit="300m", memory_request="40Mi", memory_limit="96Mi"),
+        pods=PODS,
+        service=ServiceOptions(type="LoadBalancer", load_balancer_source_ranges=("192.0.2.0/24",), hosts=("pool.example.org",)),
+        parameters={"server_idle_timeout": 60, "max_prepared_statements": 500, "log_connections": True, "pkt_buf": 8192},
+        ignore_startup_parameters=("extra_float_digits", "options", "search_path"),
     ),
-    "allow_from": (Clients(pods={"app": "orders"}), Clients(pods={"app": "reports"}, namespace="batch")),
+    "allow_from": (
+        Clients(pods={"app": "orders"}),
+        Clients(pods={"app": "reports"}, namespace="batch"),
+        Clients(addresses=("198.51.100.0/24", "2001:db8::/32")),
+    ),
+    "size": "laptop",
+    "first_uid": 1000680000,
+    "exporter_image": ExporterImage(image="registry.example/postgres-exporter:v0.19.1", uid=70, gid=71),
+    "agent_resources": Resources(cpu_request="30m", cpu_limit="500m", memory_request="64Mi", memory_limit="192Mi"),
+    "pods": PODS,
+    "service": ServiceOptions(
+        type="LoadBalancer",
+        load_balancer_class="example.net/internal",
+        load_balancer_source_ranges=("203.0.113.0/24",),
+        hosts=("db.example.org", "203.0.113.10"),
+        labels={"team": "sos"},
+        annotations={"external-dns.alpha.kubernetes.io/hostname": "db.example.org"},
+    ),
+    "readonly_service": ServiceOptions(type="NodePort", node_port=30432, external_traffic_policy="Cluster", hosts=("reads.example.org",)),
+    "api_server_ports": (8443,),
+    "dns": ClusterDns(namespace="openshift-dns", pods={"dns.operator.openshift.io/daemonset-dns": "default"}, port=5353, addresses=()),
+    "locale": Locale(name="de_DE.UTF-8", provider="icu", icu_locale="de-DE"),
+    "pg_hba": (
+        "hostssl orders shop 10.66.0.0/16 reject",
+        'hostssl orders all 10.0.0.0/8 ldap ldapserver=ldap.example.org ldaptls=1 ldapprefix="uid=" ldapsuffix=",ou=people,dc=example,dc=org"',
+    ),
     "tls": CertManager(issuer="platform-ca", issuer_kind="ClusterIssuer", duration=timedelta(days=30), renew_before=timedelta(days=10)),
 }
 """Every option another than its default."""

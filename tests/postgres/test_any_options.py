@@ -12,15 +12,20 @@ from sos_constructs import (
     OFFICIAL,
     SPILO,
     Clients,
+    ClusterDns,
     Database,
+    ExporterImage,
     FastFailover,
     HaPostgres,
     ImageProfile,
+    Locale,
     PatroniTiming,
+    PodOptions,
     Pooler,
     PrometheusOperator,
     Resources,
     SecretHandle,
+    ServiceOptions,
 )
 from sos_constructs.postgres import manifests
 from sos_constructs.postgres.tls import CertificateSecret, CertManager
@@ -53,6 +58,36 @@ databases = st.builds(
     sql=st.sampled_from(["", "SELECT 'ü';\n", "\tSELECT 1;\nSELECT 2", "$$ \\ '", "\u2028"]),
 )
 operators = st.builds(PrometheusOperator, interval=seconds, namespace=words, labels=st.dictionaries(st.sampled_from(["release", "a b"]), words, max_size=1))
+labels = st.dictionaries(st.sampled_from(["team", "role", "a b", "app.kubernetes.io/name"]), words, max_size=1)
+pods = st.builds(
+    PodOptions,
+    image_pull_secrets=st.lists(words, max_size=2),
+    tolerations=st.lists(
+        st.fixed_dictionaries({}, optional={"key": words, "operator": st.sampled_from(["Exists", "Equal", "In"]), "value": words}),
+        max_size=2,
+    ),
+    node_selector=labels,
+    affinity=st.sampled_from([None, {}, {"podAntiAffinity": {}}, {"nodeAffinity": {"x": 1}}]),
+    topology_spread_constraints=st.none() | st.lists(st.fixed_dictionaries({"maxSkew": st.integers(0, 1), "topologyKey": words}), max_size=1),
+    labels=labels,
+    annotations=labels,
+)
+services = st.builds(
+    ServiceOptions,
+    type=st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]),
+    load_balancer_class=st.none() | words,
+    load_balancer_source_ranges=st.lists(st.sampled_from(["10.0.0.0/8", "10.0.0.1/8", "x"]), max_size=1),
+    node_port=st.sampled_from([None, 30000, 0]),
+    hosts=st.lists(words, max_size=1),
+    labels=labels,
+)
+locales = st.builds(
+    Locale,
+    name=st.sampled_from(["C", "de_DE.UTF-8", "x y"]),
+    provider=st.sampled_from(["libc", "icu"]),
+    icu_locale=st.sampled_from([None, "de"]),
+    encoding=st.sampled_from(["UTF8", "LATIN1", "utf-9"]),
+)
 poolers = st.builds(
     Pooler,
     replicas=st.integers(1, 4),
@@ -62,6 +97,10 @@ poolers = st.builds(
     query_wait_timeout=st.none() | seconds,
     direct_connections=st.integers(0, 50),
     readonly=st.booleans(),
+    pods=pods,
+    service=services,
+    parameters=st.dictionaries(st.sampled_from(["server_idle_timeout", "auth_type", "x"]), values, max_size=1),
+    ignore_startup_parameters=st.lists(st.sampled_from(["options", "a b"]), max_size=1),
     memory_limit=memory,
 )
 
@@ -80,12 +119,23 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "namespace": words,
     "instances": st.integers(-1, 11),
     "databases": st.lists(databases, max_size=3).map(tuple),
-    "storage": memory | st.sampled_from(["50Gi", "10Ti"]),
+    "storage": st.none() | memory | st.sampled_from(["50Gi", "10Ti"]),
     "storage_class": st.none() | words,
     "image": st.sampled_from([SPILO, OFFICIAL, *(ImageProfile(image=image, uid=uid, gid=5) for image, uid in (("x:1", 0), ("", 5), ("x:1", 26)))]),
-    "resources": resources,
-    "exporter_resources": resources,
-    "shared_memory": memory,
+    "size": st.sampled_from(["standard", "laptop", "tiny", None]),
+    "first_uid": st.sampled_from([None, 0, 1000680000, 2**31, True]),
+    "resources": st.none() | resources,
+    "exporter_image": st.builds(ExporterImage, image=st.sampled_from(["x:1", ""]), uid=st.sampled_from([0, 101, 65534])),
+    "exporter_resources": st.none() | resources,
+    "agent_resources": st.none() | resources,
+    "shared_memory": st.none() | memory,
+    "pods": pods,
+    "service": services,
+    "readonly_service": services,
+    "api_server_ports": st.lists(st.sampled_from([0, 443, 65536, "443"]), max_size=2),
+    "dns": st.none() | st.builds(ClusterDns, port=st.sampled_from([53, 5353])),
+    "locale": locales,
+    "pg_hba": st.lists(st.sampled_from(["hostssl all all all scram-sha-256", "host auth all 10.0.0.0/8 reject", "host all all all trust", "x"]), max_size=2),
     "parameters": st.dictionaries(parameters, values, max_size=3),
     "timing": st.builds(PatroniTiming, ttl=seconds, loop_wait=seconds, retry_timeout=seconds),
     "synchronous_mode": st.sampled_from(["quorum", "on", "off", "", True]),

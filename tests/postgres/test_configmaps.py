@@ -6,7 +6,8 @@ import json
 
 from sos_constructs.postgres import configmaps, patroni
 from sos_constructs.postgres.agent_files import MEMBER, agent_files
-from sos_constructs.postgres.spec import OFFICIAL, Database
+from sos_constructs.postgres.containers import OFFICIAL
+from sos_constructs.postgres.spec import Database
 from sos_constructs.postgres.tuning import postgresql_conf
 
 from tests.postgres.example import spec

@@ -68,7 +68,10 @@ def without(*keys: str) -> SecretHandle:
         ({"image": ImageProfile(image="a", uid=0, gid=1)}, "image.uid=0 must be a numeric id above 0"),
         ({"image": ImageProfile(image="a", uid=1, gid=0)}, "image.gid=0 must be a numeric id above 0"),
         ({"image": ImageProfile(image="a", uid="postgres", gid=1)}, "image.uid='postgres' must be a numeric id"),  # type: ignore[arg-type]
-        ({"image": ImageProfile(image="a", uid=65534, gid=1)}, "image.uid=65534 is the exporter's, who must not be the superuser"),
+        (
+            {"image": ImageProfile(image="a", uid=65534, gid=1)},
+            "image.uid=65534 is the user of both, and PostgreSQL tells the superuser from the exporter by it",
+        ),
         ({"parameters": {"max_conections": 5}}, "parameters['max_conections']=5 is no setting of PostgreSQL 15 (did you mean 'max_connections'?)"),
         ({"parameters": {"port": 6000}}, "parameters['port']=6000 must be left out: Services and Patroni need it"),
         ({"databases": ("auth",)}, "databases='auth' must be a Database, for instance Database(name='auth')"),

@@ -8,9 +8,10 @@ from typing import Any
 from sos_constructs.postgres import monitoring, tuning
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.agent import entry
+from sos_constructs.postgres.containers import OFFICIAL, ImageProfile, Resources
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.settings import LEAST, OWNED, SHARED, catalogue
-from sos_constructs.postgres.spec import OFFICIAL, Database, ImageProfile, PatroniTiming, Resources, Spec
+from sos_constructs.postgres.spec import Database, PatroniTiming, Spec
 from sos_constructs.postgres.statefulset import restart_checksum, stateful_set
 
 import pytest

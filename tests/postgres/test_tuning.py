@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from sos_constructs.postgres import tuning
+from sos_constructs.postgres.containers import Resources
 from sos_constructs.postgres.settings import SHARED, catalogue, check_parameters, needs_restart
-from sos_constructs.postgres.spec import Resources, Spec
+from sos_constructs.postgres.spec import Spec
 from sos_constructs.postgres.tuning import local_settings, postgresql_conf, restart_settings, shared_settings
 from sos_constructs.quantities import GiB, KiB, MiB, bytes_quantity
 

@@ -81,7 +81,7 @@ def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
     for database in declared.databases:
         name, owner = database["name"], database["owner"]
         if name not in there:
-            yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}")
+            yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}{_locale(database)}")
         elif there[name] != owner:
             yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
     # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights. Readers are the roles that
@@ -96,6 +96,15 @@ def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
         for reader in readers:
             if (name, reader) not in granted:
                 yield Action(f"let {reader} connect to database {name}", f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(reader)}")
+
+
+def _locale(database: dict[str, Any]) -> str:
+    """Of a new database. Another one than the cluster's needs template0, which holds no text that is sorted already."""
+    locale = database.get("locale")
+    if not locale:
+        return ""
+    icu = f" ICU_LOCALE {literal(locale['icu_locale'])}" if locale["provider"] == "icu" else ""
+    return f" TEMPLATE template0 ENCODING {literal(locale['encoding'])} LOCALE_PROVIDER {locale['provider']} LOCALE {literal(locale['name'])}{icu}"
 
 
 def _contents(database: dict[str, Any], psql: Psql) -> Iterator[Action]:

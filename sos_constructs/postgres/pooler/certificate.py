@@ -28,9 +28,10 @@ def services(spec: Spec, pooler: Pooler) -> list[str]:
     return [names["primary"], names["readonly"]] if pooler.readonly else [names["primary"]]
 
 
-def hosts(spec: Spec) -> list[str]:
+def hosts(spec: Spec, pooler: Pooler) -> list[str]:
     """Every name under which somebody may call: both Services, also while one is not there, so that switching it on needs no new certificate."""
-    return [host for service in p.PoolerNames(spec.name).services.values() for host in service_hosts(service, spec.namespace)]
+    ours = [host for service in p.PoolerNames(spec.name).services.values() for host in service_hosts(service, spec.namespace)]
+    return [*ours, *pooler.service.hosts, *pooler.readonly_service.hosts]
 
 
 def ca(spec: Spec, pooler: Pooler) -> ServerCa | None:
@@ -42,7 +43,7 @@ def manifests(spec: Spec, pooler: Pooler) -> list[dict[str, Any]]:
     """The Certificate for cert-manager, where it is asked for."""
     if not isinstance(spec.tls, CertManager):
         return []
-    return [tls.certificate(spec, spec.tls, secret_name(spec, pooler), hosts(spec), p.PoolerNames(spec.name).labels)]
+    return [tls.certificate(spec, spec.tls, secret_name(spec, pooler), hosts(spec, pooler), p.PoolerNames(spec.name).labels)]
 
 
 def declared(spec: Spec, pooler: Pooler) -> dict[str, Any]:

@@ -20,9 +20,6 @@ GRACE_SECONDS = 30
 START_SECONDS = 3600
 """Until a PgBouncer that has never served anybody is started anew, which changes little: the database may not be there yet."""
 
-AGENT_RESOURCES = {"limits": {"cpu": "200m", "memory": "128Mi"}, "requests": {"cpu": "20m", "memory": "48Mi"}}
-"""As the agent's in the members."""
-
 
 def deployment(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """The pods. They hold nothing, so they are replaced one more at a time and none less."""
@@ -37,13 +34,13 @@ def deployment(spec: Spec, pooler: Pooler) -> dict[str, Any]:
             "selector": {"matchLabels": names.selector},
             "strategy": {"rollingUpdate": {"maxSurge": SURGE, "maxUnavailable": 0}, "type": "RollingUpdate"},
             "template": {
-                "metadata": {
-                    "annotations": {
+                "metadata": pooler.pods.metadata(
+                    annotations={
                         "kubectl.kubernetes.io/default-container": "primary",
                         "sos-constructs/restart-checksum": restart_checksum(spec, pooler),
                     },
-                    "labels": names.labels,
-                },
+                    labels=names.labels,
+                ),
                 "spec": pod(spec, pooler),
             },
         },
@@ -53,19 +50,11 @@ def deployment(spec: Spec, pooler: Pooler) -> dict[str, Any]:
 def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """The pod, valid under Pod Security ``restricted``."""
     names = p.PoolerNames(spec.name)
-    selector = {"matchLabels": names.selector}
     body: dict[str, Any] = {
-        "affinity": {
-            "podAntiAffinity": {
-                "preferredDuringSchedulingIgnoredDuringExecution": [
-                    {"podAffinityTerm": {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}, "weight": 100}
-                ]
-            }
-        },
         "automountServiceAccountToken": False,
-        "containers": [*(pgbouncer(spec, pooler, side) for side in sides(pooler)), agent(spec)],
+        "containers": [*(pgbouncer(spec, pooler, side) for side in sides(pooler)), agent(spec, pooler)],
         "enableServiceLinks": False,
-        "initContainers": [render(spec)],
+        "initContainers": [render(spec, pooler)],
         "securityContext": {
             "fsGroup": pooler.image.gid,
             "runAsGroup": pooler.image.gid,
@@ -76,11 +65,10 @@ def pod(spec: Spec, pooler: Pooler) -> dict[str, Any]:
         },
         "serviceAccountName": names.pooler,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "topologySpreadConstraints": [
-            {"labelSelector": selector, "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
-        ],
         "volumes": volumes(spec, pooler),
+        **pooler.pods.placement(names.selector),
     }
+    body = dict(sorted(body.items()))
     if spec.priority_class_name is not None:
         body["priorityClassName"] = spec.priority_class_name
     return body
@@ -102,7 +90,7 @@ def pgbouncer(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
         livenessProbe={**probe, "failureThreshold": 6, "periodSeconds": 10},
         ports=[{"containerPort": p.PORTS[side], "name": side, "protocol": "TCP"}],
         readinessProbe={**probe, "failureThreshold": 2, "periodSeconds": 5},
-        resources=pooler.resources(),
+        resources=pooler.resources(spec).manifest(),
         startupProbe={"exec": {"command": ["test", "-e", p.SERVED]}, "failureThreshold": START_SECONDS, "periodSeconds": 1},
         volumeMounts=[_mount("config", p.CONFIG_DIR, read_only=True), _mount("runtime", p.RUNTIME_DIR), *(ca.mount() for ca in _ca(spec))],
     )
@@ -113,13 +101,14 @@ def _ca(spec: Spec) -> list[ServerCa]:
     return [] if spec.tls is None else [ServerCa(secret=tls.secret_name(spec.tls, spec.name))]
 
 
-def agent(spec: Spec) -> dict[str, Any]:
+def agent(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """The sidecar, on the database's image for its Python and psql: nothing of ours is in PgBouncer's image.
 
     It has no readiness probe, so that it can never take PgBouncer out of its Service.
     """
     return _agent_container(
         spec,
+        pooler,
         "agent",
         "run",
         lifecycle={"preStop": {"exec": {"command": ["python3", "-m", "agent.pooler", "drain"]}}},
@@ -128,9 +117,9 @@ def agent(spec: Spec) -> dict[str, Any]:
     )
 
 
-def render(spec: Spec) -> dict[str, Any]:
+def render(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """The init container: writes PgBouncer's user list and copies its certificate, or says in one line what of the Secrets is missing."""
-    return _agent_container(spec, "render", "render", terminationMessagePolicy="FallbackToLogsOnError")
+    return _agent_container(spec, pooler, "render", "render", terminationMessagePolicy="FallbackToLogsOnError")
 
 
 def volumes(spec: Spec, pooler: Pooler) -> list[dict[str, Any]]:
@@ -148,7 +137,7 @@ def volumes(spec: Spec, pooler: Pooler) -> list[dict[str, Any]]:
     ]
 
 
-def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str, Any]:
+def _agent_container(spec: Spec, pooler: Pooler, name: str, verb: str, **extra: Any) -> dict[str, Any]:
     return _container(
         spec.image.image,
         name,
@@ -163,7 +152,7 @@ def _agent_container(spec: Spec, name: str, verb: str, **extra: Any) -> dict[str
             *({"name": "SOS_SERVER_CA_DIR", "value": ca.mount_dir} for ca in _ca(spec)),
             *tls.environment(spec),
         ],
-        resources=AGENT_RESOURCES,
+        resources=pooler.agent_resources_for(spec).manifest(),
         volumeMounts=[
             _mount("agent", f"{n.AGENT_PARENT}/agent", read_only=True),
             _mount("config", p.CONFIG_DIR, read_only=True),

@@ -10,12 +10,13 @@ from sos_constructs.postgres.agent_files import POOLER, agent_files
 from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
+from sos_constructs.postgres.pooler import settings as more
 from sos_constructs.postgres.pooler.options import LOOKUP_CONNECTIONS, PASSWORD_KEY, USER, USERNAME_KEY, Pooler
 from sos_constructs.postgres.spec import Spec
 from sos_constructs.postgres.tls import secret_name
 from sos_constructs.rollout import checksum
 
-NOT_RELOADED = ("listen_addr", "listen_backlog", "listen_port", "unix_socket_dir", "unix_socket_mode")
+NOT_RELOADED = ("listen_addr", "listen_port", "unix_socket_dir", "unix_socket_mode", *more.NOT_RELOADED)
 """Of the settings below those that PgBouncer reads only when it starts (CF_NO_RELOAD in its main.c)."""
 
 LOOKUP = "SELECT usename, passwd FROM sos_pooler.lookup($1)"
@@ -34,7 +35,13 @@ def sides(pooler: Pooler) -> list[str]:
 
 
 def settings(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
-    """Section ``[pgbouncer]``: name, value, why."""
+    """Section ``[pgbouncer]``: name, value, why. The option ``parameters`` wins over what it may change."""
+    given = more.check_parameters("pooler.parameters", pooler.parameters, image=pooler.image.image)
+    rows = [(name, given.get(name, value), "option parameters" if name in given else why) for name, value, why in _defaults(spec, pooler, side)]
+    return rows + [(name, value, "option parameters") for name, value in given.items() if name not in {row[0] for row in rows}]
+
+
+def _defaults(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
     return [
         ("listen_addr", "*", "every address of the pod, of both IP versions"),
         ("listen_port", str(p.PORTS[side]), "the Service's port leads here"),
@@ -61,7 +68,7 @@ def settings(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
         ("tcp_keepintvl", "2", "as above"),
         ("tcp_keepcnt", "3", "as above"),
         ("tcp_user_timeout", "5000", "milliseconds for which what was sent may stay unacknowledged: a query to a dead node fails"),
-        ("ignore_startup_parameters", "extra_float_digits", "JDBC sends it with every log-in; PostgreSQL's default is the same since 12"),
+        ("ignore_startup_parameters", ",".join(pooler.ignore_startup_parameters), "option ignore_startup_parameters: taken, and forgotten"),
         ("log_connections", "0", "probes and pools would fill the log; the server logs its own"),
         ("log_disconnections", "0", "as above"),
         ("log_stats", "0", "they are metrics"),

@@ -7,6 +7,8 @@ from typing import Any
 from sos_constructs.postgres import clients, monitoring
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.agent_files import POOLER, agent_files
+from sos_constructs.postgres.exposure import blocks
+from sos_constructs.postgres.network import names_resolve
 from sos_constructs.postgres.pooler import certificate
 from sos_constructs.postgres.pooler import names as p
 from sos_constructs.postgres.pooler.deployment import deployment
@@ -23,9 +25,9 @@ def manifests(spec: Spec) -> list[dict[str, Any]]:
     objects = [
         config_map(spec, pooler),
         agent(spec),
-        service_account(spec),
+        service_account(spec, pooler),
         network_policy(spec, pooler),
-        *(service(spec, side) for side in sides(pooler)),
+        *(service(spec, pooler, side) for side in sides(pooler)),
         deployment(spec, pooler),
         disruption_budget(spec),
         *certificate.manifests(spec, pooler),
@@ -40,19 +42,23 @@ def agent(spec: Spec) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(spec, p.PoolerNames(spec.name).agent), "data": dict(agent_files(POOLER))}
 
 
-def service_account(spec: Spec) -> dict[str, Any]:
+def service_account(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """An identity of its own, without any right and without a token."""
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(spec), "automountServiceAccountToken": False}
+    metadata = _metadata(spec)
+    if pooler.pods.service_account_annotations:
+        metadata["annotations"] = dict(pooler.pods.service_account_annotations)
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
 
 
-def service(spec: Spec, side: str) -> dict[str, Any]:
+def service(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
     """Where clients go instead of the database's own Service; the same port."""
     names = p.PoolerNames(spec.name)
+    options = {"primary": pooler.service, "readonly": pooler.readonly_service}[side]
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(spec, names.services[side]),
-        "spec": {"ports": [{"name": "postgres", "port": n.PORT, "protocol": "TCP", "targetPort": side}], "selector": names.selector},
+        "metadata": options.metadata(names.labels, names.services[side], spec.namespace),
+        "spec": {"ports": [options.port(side, n.PORT)], "selector": names.selector, **options.fields()},
     }
 
 
@@ -70,7 +76,8 @@ def network_policy(spec: Spec, pooler: Pooler) -> dict[str, Any]:
     """Ingress: the declared clients and, with ``monitoring``, Prometheus. Egress: the members and DNS, nothing else."""
     ports = [{"port": p.PORTS[side], "protocol": "TCP"} for side in sides(pooler)]
     # a rule without peers would let everybody in
-    ingress: list[dict[str, Any]] = [{"from": peers, "ports": ports}] if (peers := clients.peers(spec)) else []
+    peers = clients.peers(spec) + blocks([pooler.service, pooler.readonly_service])
+    ingress: list[dict[str, Any]] = [{"from": peers, "ports": ports}] if peers else []
     if spec.monitoring is not None:
         prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring.namespace}}}
         ingress.append({"from": [prometheus], "ports": [{"port": p.AGENT_PORT, "protocol": "TCP"}]})
@@ -81,7 +88,7 @@ def network_policy(spec: Spec, pooler: Pooler) -> dict[str, Any]:
         "spec": {
             "egress": [
                 {"ports": [{"port": n.PORT, "protocol": "TCP"}], "to": [{"podSelector": {"matchLabels": spec.names.selector}}]},
-                {"ports": [{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]},
+                *names_resolve(spec.dns),
             ],
             "ingress": ingress,
             "podSelector": {"matchLabels": p.PoolerNames(spec.name).selector},

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
-from sos_constructs.quantities import parse_bytes, parse_millicores
+from sos_constructs.labels import labels
+from sos_constructs.parts import copied
+from sos_constructs.postgres.containers import Resources
+from sos_constructs.postgres.exposure import ServiceOptions
+from sos_constructs.postgres.pods import PodOptions
+from sos_constructs.postgres.pooler.settings import IGNORED, check_ignored, check_parameters
+from sos_constructs.postgres.sizes import SIZES
 
 import attrs
 
@@ -67,10 +74,19 @@ class Pooler:
     :param tls_secret: the Secret with the pooler's own certificate for clients: ``tls.crt``, ``tls.key``, ``ca.crt``. Default ``<name>-pooler-tls``, which
         ``sosctl secrets generate`` makes; with ``tls=CertManager(…)`` a Certificate of that name is. Whether there is TLS, HaPostgres' ``tls`` says.
     :param image: default ``PGBOUNCER``.
-    :param cpu_request: of each PgBouncer, which uses one CPU at most. Default ``50m``.
-    :param cpu_limit: default ``1``.
-    :param memory_request: default ``32Mi``: about 3 KiB for each client, 40 KiB with TLS.
-    :param memory_limit: default ``128Mi``.
+    :param cpu_request: of each PgBouncer, which uses one CPU at most. Default: that of the option ``size`` of HaPostgres, ``50m``.
+    :param cpu_limit: default: that of the size, ``1``.
+    :param memory_request: default: that of the size, ``32Mi``: about 3 KiB for each client, 40 KiB with TLS.
+    :param memory_limit: default: that of the size, ``128Mi``.
+    :param agent_resources: of the agent and of the init container. Default: those of the size.
+    :param pods: what is added to the pooler's pods, in Kubernetes' own words.
+    :param service: what is added to the Service that leads to the primary: type, load balancer, labels.
+    :param readonly_service: what is added to the Service that leads to the replicas.
+    :param parameters: more settings of PgBouncer, for instance ``{"server_idle_timeout": 60}``; they win over the pooler's own values. Names and
+        values are checked. Pods restart: no, but for listen_backlog, pkt_buf, disable_pqexec and track_extra_parameters.
+    :param ignore_startup_parameters: parameters that a client may send when it connects, and that are then forgotten: with any other one it is refused.
+        Default ``("extra_float_digits", "options")``. Add ``search_path`` or ``statement_timeout`` where a driver sends them, and set what
+        they should be on the role: ``ALTER ROLE … SET search_path = …``. Pods restart: no.
     """
 
     replicas: int = 2
@@ -82,10 +98,16 @@ class Pooler:
     readonly: bool = True
     tls_secret: str | None = None
     image: PoolerImage = PGBOUNCER
-    cpu_request: str = "50m"
-    cpu_limit: str = "1"
-    memory_request: str = "32Mi"
-    memory_limit: str = "128Mi"
+    cpu_request: str | None = None
+    cpu_limit: str | None = None
+    memory_request: str | None = None
+    memory_limit: str | None = None
+    agent_resources: Resources | None = None
+    pods: PodOptions = attrs.field(factory=PodOptions)
+    service: ServiceOptions = attrs.field(factory=ServiceOptions)
+    readonly_service: ServiceOptions = attrs.field(factory=ServiceOptions)
+    parameters: Mapping[str, str | int | float | bool] = attrs.field(factory=dict[str, "str | int | float | bool"], converter=copied)
+    ignore_startup_parameters: Sequence[str] = attrs.field(default=IGNORED, converter=copied)
 
     def wait_seconds(self, spec: Spec) -> int:
         """The longest wait of a query, in seconds."""
@@ -100,9 +122,14 @@ class Pooler:
         pools = len(spec.databases) * (self.pool_size + LOOKUP_CONNECTIONS) * (2 if self.readonly else 1)
         return (self.replicas + SURGE) * (pools + 1)
 
-    def resources(self) -> dict[str, dict[str, str]]:
+    def resources(self, spec: Spec) -> Resources:
         """Of one PgBouncer's container."""
-        return {"limits": {"cpu": self.cpu_limit, "memory": self.memory_limit}, "requests": {"cpu": self.cpu_request, "memory": self.memory_request}}
+        fields = ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
+        return attrs.evolve(SIZES[spec.size].pgbouncer, **{field: value for field in fields if (value := getattr(self, field)) is not None})
+
+    def agent_resources_for(self, spec: Spec) -> Resources:
+        """Of the agent and of the init container."""
+        return SIZES[spec.size].pooler_agent if self.agent_resources is None else self.agent_resources
 
 
 def check(spec: Spec) -> None:
@@ -124,10 +151,8 @@ def check(spec: Spec) -> None:
     _check_tls(spec, pooler)
     _check_wait(pooler)
     _check_image(pooler)
-    for what, parse in (("cpu", parse_millicores), ("memory", parse_bytes)):
-        request, limit = getattr(pooler, f"{what}_request"), getattr(pooler, f"{what}_limit")
-        if parse(f"pooler.{what}_request", request) > parse(f"pooler.{what}_limit", limit):
-            raise InvalidOption(f"pooler.{what}_request", request, f"must not exceed {what}_limit={limit!r}")
+    pooler.resources(spec).check("pooler")
+    _check_added(spec, pooler)
     if not spec.databases:
         raise InvalidOption("pooler", "Pooler(…)", "needs at least one database in databases")
     if USER in (database.owner for database in spec.databases):
@@ -147,6 +172,30 @@ def _check_tls(spec: Spec, pooler: Pooler) -> None:
         raise InvalidOption("pooler.tls_secret", pooler.tls_secret, "is of no use with tls=None; leave it out, or give tls=CertificateSecret()")
     if isinstance(spec.tls, CertManager) and pooler.tls_secret == secret_name(spec.tls, spec.name):
         raise InvalidOption("pooler.tls_secret", pooler.tls_secret, "is the database's: cert-manager would write two certificates there; choose another")
+
+
+def _check_added(spec: Spec, pooler: Pooler) -> None:
+    from sos_constructs.postgres.clients import has_addresses  # it reads Spec, which reads this module
+
+    for field, kind in (("pods", PodOptions), ("service", ServiceOptions), ("readonly_service", ServiceOptions)):
+        value: object = getattr(pooler, field)
+        if not isinstance(value, kind):
+            raise InvalidOption(f"pooler.{field}", value, f"must be made with {kind.__name__}(…)")
+    agent: object = pooler.agent_resources
+    if agent is not None:
+        if not isinstance(agent, Resources):
+            raise InvalidOption("pooler.agent_resources", agent, "must be made with Resources(…), or None for those of the size")
+        agent.check("pooler.agent_resources")
+    ours = labels("pgbouncer", spec.name, "pooler")
+    pooler.pods.check("pooler.pods", ours)
+    for name, service in (("service", pooler.service), ("readonly_service", pooler.readonly_service)):
+        service.check(f"pooler.{name}", ours, addresses=has_addresses(spec), tls=spec.tls is not None)
+    if pooler.readonly_service != ServiceOptions() and not pooler.readonly:
+        raise InvalidOption("pooler.readonly_service", pooler.readonly_service, "is of no use with readonly=False: there is no such Service")
+    check_ignored("pooler.ignore_startup_parameters", pooler.ignore_startup_parameters)
+    given = check_parameters("pooler.parameters", pooler.parameters, image=pooler.image.image)
+    if float(given.get("min_pool_size", "0")) > pooler.pool_size:
+        raise InvalidOption("pooler.parameters['min_pool_size']", given["min_pool_size"], f"must be at most pool_size={pooler.pool_size}")
 
 
 def _check_wait(pooler: Pooler) -> None:

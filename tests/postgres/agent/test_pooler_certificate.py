@@ -27,7 +27,7 @@ Files = dict[str, str]
 
 
 def pair(ca: DevelopmentCa, hosts: list[str] | None = None) -> Files:
-    key, signed = ca.issue("pooler", hosts or certificate.hosts(pooled()))
+    key, signed = ca.issue("pooler", hosts or certificate.hosts(pooled(), Pooler()))
     return {"tls.crt": signed, "tls.key": key, "ca.crt": ca.certificate}
 
 

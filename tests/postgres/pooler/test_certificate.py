@@ -32,7 +32,7 @@ def files(made: Spec) -> dict[str, str]:
 def test_the_generated_certificate_is_for_the_same_names_and_stands_where_it_is_looked_for():
     made = pooled(name="orders", namespace="shop")
     server = pooler_server("orders", "shop")
-    assert list(server.hosts) == certificate.hosts(made)
+    assert list(server.hosts) == certificate.hosts(made, Pooler())
     assert list(server.clients_use) == certificate.services(made, Pooler())
     assert server.secret.name == certificate.secret_name(made, Pooler())
     for service in ("orders-pooler-service", "orders-pooler-readonly-service"):
@@ -88,7 +88,7 @@ def test_cert_manager_issues_one_more():
     crds.validate_custom_resource(found)
     crds.typed_second_opinion(found)
     assert found["spec"]["secretName"] == "postgres-pooler-tls"
-    assert found["spec"]["dnsNames"] == certificate.hosts(pooled())
+    assert found["spec"]["dnsNames"] == certificate.hosts(pooled(), Pooler())
     assert found["spec"]["secretTemplate"]["labels"]["app.kubernetes.io/name"] == "pgbouncer"
     for option in (CertificateSecret(), None):
         assert "Certificate/postgres-pooler-tls" not in objects(pooled(tls=option))
@@ -142,8 +142,8 @@ def test_clients_verify_the_pooler_as_they_verify_the_database():
     assert auth.ca is not None
     env = variables(auth.libpq_env())
     assert (env["PGSSLMODE"], env["PGSSLROOTCERT"]) == ("verify-full", f"{auth.ca.mount()['mountPath']}/ca.crt")
-    assert env["PGHOST"] in certificate.hosts(db.spec)
-    assert variables(auth.libpq_env(readonly=True))["PGHOST"] in certificate.hosts(db.spec)
+    assert env["PGHOST"] in certificate.hosts(db.spec, Pooler())
+    assert variables(auth.libpq_env(readonly=True))["PGHOST"] in certificate.hosts(db.spec, Pooler())
     assert f"?sslmode=verify-full&sslrootcert={auth.ca.file}" in auth.dsn_env()[-1]["value"]
     assert auth.ca.volume()["secret"] == {"defaultMode": 0o444, "items": [{"key": "ca.crt", "path": "ca.crt"}], "secretName": "postgres-pooler-tls"}
 

@@ -114,7 +114,7 @@ def test_network(direction: str, port: int, peer: Any):
 def test_nothing_else_in_the_network():
     policy = objects(pooled(monitoring=None))["NetworkPolicy/postgres-pooler"]["spec"]
     assert sorted(each["port"] for rule in policy["ingress"] for each in rule["ports"]) == [6432, 6433]
-    assert {each["port"] for rule in policy["egress"] for each in rule["ports"]} == {5432, 53}
+    assert {each["port"] for rule in policy["egress"] for each in rule["ports"]} == {5432, 53, 5353}
 
 
 def test_the_members_do_not_restart_for_a_pooler():
