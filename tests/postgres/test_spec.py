@@ -70,7 +70,7 @@ def without(*keys: str) -> SecretHandle:
         ({"image": ImageProfile(image="a", uid="postgres", gid=1)}, "image.uid='postgres' must be a numeric id"),  # type: ignore[arg-type]
         (
             {"image": ImageProfile(image="a", uid=65534, gid=1)},
-            "image.uid=65534 is the user of both, and PostgreSQL tells the superuser from the exporter by it",
+            "image.uid=65534 is the user of both",
         ),
         ({"parameters": {"max_conections": 5}}, "parameters['max_conections']=5 is no setting of PostgreSQL 15 (did you mean 'max_connections'?)"),
         ({"parameters": {"port": 6000}}, "parameters['port']=6000 must be left out: Services and Patroni need it"),

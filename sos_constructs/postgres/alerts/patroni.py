@@ -28,7 +28,8 @@ PATRONI = (
             "kubectl -n sos-app auth can-i patch configmap/postgres-patroni-leader --as=system:serviceaccount:sos-app:postgres",
         ),
         act=(
-            "All members: the API server itself. One: its node's way there, and the NetworkPolicy's egress to the ports of the option api_server_ports. A 403 in the log: the Role "
+            "All members: the API server itself. One: its node's way there, and the NetworkPolicy's egress to the ports of the "
+            "option api_server_ports. A 403 in the log: the Role "
             "was changed; apply the chart again."
         ),
     ),
