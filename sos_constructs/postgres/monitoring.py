@@ -114,6 +114,8 @@ def exporter_container(*, resources: Mapping[str, Any], image: ExporterImage = P
         "application_name": "postgres-exporter",
         "statement_timeout": str(_milliseconds(_QUERY_TIMEOUT)),
         "default_transaction_read_only": "on",
+        # It queries every database, and an owner may have put functions and tables of PostgreSQL's names before PostgreSQL's own.
+        "search_path": "pg_catalog",
     }
     return {
         "name": "postgres-exporter",

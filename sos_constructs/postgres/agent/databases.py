@@ -69,7 +69,9 @@ def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
             yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
         for description, sql in logins.changes(psql, name, want, verifiers):
             yield Action(description, sql)
-    members = {(row[0], row[1]) for row in psql.query("SELECT pg_get_userbyid(member), pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")}
+    members = {
+        (row[0], row[1]) for row in psql.query("SELECT pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")
+    }
     for role in declared.roles:
         group = role.get("member_of")
         if group and (role["name"], group) not in members:
@@ -77,7 +79,7 @@ def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
 
 
 def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
-    there = {row[0]: row[1] for row in psql.query("SELECT datname, pg_get_userbyid(datdba) FROM pg_catalog.pg_database")}
+    there = {row[0]: row[1] for row in psql.query("SELECT datname, pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database")}
     for database in declared.databases:
         name, owner = database["name"], database["owner"]
         if name not in there:
@@ -86,8 +88,8 @@ def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
             yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
     # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights. Readers are the roles that
     # collect statistics in every database: they may connect, and read no table.
-    grants = "SELECT d.datname, CASE a.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(a.grantee) END FROM pg_catalog.pg_database d,"
-    grants += " aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a"
+    grants = "SELECT d.datname, CASE a.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(a.grantee) END FROM pg_catalog.pg_database d,"
+    grants += " pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a"
     granted = {(row[0], row[1]) for row in psql.query(grants)}
     readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
     for name in (database["name"] for database in declared.databases):
@@ -112,21 +114,25 @@ def _contents(database: dict[str, Any], psql: Psql) -> Iterator[Action]:
     there = {row[0] for row in psql.query("SELECT extname FROM pg_catalog.pg_extension", name)} if wanted else set()
     for extension in wanted:
         if extension not in there:
-            yield Action(f"create extension {extension} in {name}", f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)}", name)
+            # Where the extension does not say itself which schema it belongs into, it goes into public, as for everybody. Only its script runs with this.
+            sql = f"BEGIN; SET LOCAL search_path = public; CREATE EXTENSION IF NOT EXISTS {identifier(extension)}; COMMIT"
+            yield Action(f"create extension {extension} in {name}", sql, name)
     digest = hashlib.sha256(database["sql"].encode()).hexdigest()
     if database["sql"] and _applied(psql).get(name) != digest:
-        sql = f"BEGIN;\nSET LOCAL ROLE {identifier(database['owner'])};\n{database['sql']}\n;COMMIT"
+        role = f'SET LOCAL ROLE {identifier(database["owner"])}; SET LOCAL search_path = "$user", public'
+        sql = f"BEGIN;\n{role};\n{database['sql']}\n;COMMIT"
         yield Action(f"run SQL {digest[:12]} in {name}", sql, name)
         note = (
             f"CREATE SCHEMA IF NOT EXISTS {_APPLIED};"
-            f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY, sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT now());"
+            f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY,"
+            " sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.now());"
             f"INSERT INTO {_APPLIED}.applied (database, sha256) VALUES ({literal(name)}, {literal(digest)})"
-            " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = now()"
+            " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = pg_catalog.now()"
         )
         yield Action(f"note SQL {digest[:12]} of {name} as run", note)
 
 
 def _applied(psql: Psql) -> dict[str, str]:
-    if not psql.query(f"SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('{_APPLIED}.applied')"):
+    if not psql.query(f"SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('{_APPLIED}.applied')"):
         return {}
     return {row[0]: row[1] for row in psql.query(f"SELECT database, sha256 FROM {_APPLIED}.applied")}

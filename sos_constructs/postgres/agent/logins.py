@@ -67,6 +67,6 @@ def _acting(psql: Psql, role: str) -> set[str]:
     """Logins that are members of ``role`` and act as it."""
     rows = psql.query(
         "SELECT r.rolname FROM pg_catalog.pg_roles r JOIN pg_catalog.pg_auth_members m ON m.member = r.oid"
-        f" WHERE pg_get_userbyid(m.roleid) = {literal(role)} AND {literal(f'role={role}')} = ANY (r.rolconfig)"
+        f" WHERE pg_catalog.pg_get_userbyid(m.roleid) = {literal(role)} AND {literal(f'role={role}')} = ANY (r.rolconfig)"
     )
     return {row[0] for row in rows}

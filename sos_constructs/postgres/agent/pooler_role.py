@@ -73,21 +73,24 @@ def actions(declared: Declared, psql: Psql, may_change: Callable[[bool], bool]) 
         yield Action(f"create role {role}", f"CREATE ROLE {identifier(role)} LOGIN PASSWORD {literal(scram.verifier(password))}")
     elif may_change(not scram.matches(password, verifiers[role])):
         yield Action(f"set password of role {role}", f"ALTER ROLE {identifier(role)} PASSWORD {literal(scram.verifier(password))}")
-    may_connect = {row[0] for row in psql.query(f"SELECT datname FROM pg_catalog.pg_database WHERE has_database_privilege({literal(role)}, oid, 'CONNECT')")}
+    may_connect = {
+        row[0] for row in psql.query(f"SELECT datname FROM pg_catalog.pg_database WHERE pg_catalog.has_database_privilege({literal(role)}, oid, 'CONNECT')")
+    }
     there = {row[0] for row in psql.query("SELECT datname FROM pg_catalog.pg_database")}
     for database in (each["name"] for each in declared.databases if each["name"] in there):
-        if database not in may_connect:
-            yield Action(f"let {role} connect to database {database}", f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(role)}")
+        # Before the role may come in: else it would call a function of that name which the owner has made.
         if not psql.query(_CURRENT.format(role=literal(role), body=literal(_BODY)), database):
             yield Action(f"create the look-up function in {database}", _CREATE.format(role=identifier(role), body=_BODY), database)
+        if database not in may_connect:
+            yield Action(f"let {role} connect to database {database}", f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(role)}")
 
 
 _CURRENT = (
     "SELECT 1 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
-    f" WHERE n.nspname = '{_SCHEMA}' AND p.proname = 'lookup' AND btrim(p.prosrc) = {{body}} AND p.prosecdef"
+    f" WHERE n.nspname = '{_SCHEMA}' AND p.proname = 'lookup' AND pg_catalog.btrim(p.prosrc) = {{body}} AND p.prosecdef"
     " AND p.proowner = n.nspowner AND p.proowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)"
-    f" AND has_schema_privilege({{role}}, n.oid, 'USAGE') AND has_function_privilege({{role}}, p.oid, 'EXECUTE')"
-    " AND NOT has_function_privilege('public', p.oid, 'EXECUTE')"
+    f" AND pg_catalog.has_schema_privilege({{role}}, n.oid, 'USAGE') AND pg_catalog.has_function_privilege({{role}}, p.oid, 'EXECUTE')"
+    " AND NOT pg_catalog.has_function_privilege('public', p.oid, 'EXECUTE')"
 )
 
 # In one transaction: PUBLIC may execute a new function until that is revoked.

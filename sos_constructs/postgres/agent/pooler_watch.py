@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from .log import log
 from .pooler_console import Console, ConsoleError
 
-QUESTION = "SELECT pg_is_in_recovery();"
+QUESTION = "SELECT pg_catalog.pg_is_in_recovery();"
+"""By its full name: the owner of the database could have put another function before it."""
 
 
 SERVER_SAYS_NO = re.compile(rb"authentication failed|too many|remaining connection slots|does not exist|pg_hba|permission denied|not permitted")

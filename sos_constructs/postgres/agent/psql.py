@@ -13,6 +13,25 @@ FIELD, RECORD = "\x1f", "\x1e"
 _OPTIONS = " ".join(
     f"-c {setting}"
     for setting in (
+        # An owner may set any of these for its database (ALTER DATABASE … SET); a connection's own options win. The first one decides whose functions
+        # and operators a name means, the next two whose rights a statement has, the others how its text is read and whether it can write.
+        "search_path=pg_catalog,pg_temp",
+        "session_authorization={user}",
+        "role=none",
+        "client_encoding=UTF8",
+        "standard_conforming_strings=on",
+        "transform_null_equals=off",
+        "default_transaction_read_only=off",
+        "default_transaction_deferrable=off",
+        "default_transaction_isolation=read\\ committed",
+        "session_replication_role=origin",
+        "client_min_messages=notice",
+        "idle_session_timeout=0",
+        "idle_in_transaction_session_timeout=0",
+        "debug_print_parse=off",
+        "debug_print_rewritten=off",
+        "debug_print_plan=off",
+        "exit_on_error=off",
         "statement_timeout=30s",
         "lock_timeout=5s",
         # Statements with verifiers must not reach the server's log, not even slow or failing ones, nor the view that monitoring may read.
@@ -58,14 +77,14 @@ class Psql:
             "-f",
             "-",
         ]
-        environment = {"PATH": os.environ.get("PATH", ""), "PGOPTIONS": _OPTIONS, "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"}
+        environment = {"PATH": os.environ.get("PATH", ""), "PGOPTIONS": _OPTIONS.format(user=self.user), "PGCONNECT_TIMEOUT": "5", "LC_ALL": "C"}
         try:
-            done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=90, env=environment, check=False)
+            done = subprocess.run(command, input=sql, capture_output=True, encoding="utf-8", errors="replace", timeout=90, env=environment, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SqlError(f"psql did not finish: {type(error).__name__}") from None
         if done.returncode:
             raise SqlError(_first_error(done.stderr))
-        text = done.stdout.rstrip("\n")
+        text = done.stdout.removesuffix("\n")
         return [record.split(FIELD) for record in text.split(RECORD)] if text else []
 
 

@@ -22,9 +22,9 @@ NOT_RELOADED = ("listen_addr", "listen_port", "unix_socket_dir", "unix_socket_mo
 LOOKUP = "SELECT usename, passwd FROM sos_pooler.lookup($1)"
 """The function that the database's agent keeps in every declared database."""
 
-ONLY_PRIMARY = "SELECT pg_terminate_backend(pg_backend_pid()) FROM (SELECT pg_is_in_recovery() AS standby) AS s WHERE standby"
+ONLY_PRIMARY = "SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()) FROM (SELECT pg_catalog.pg_is_in_recovery() AS standby) AS s WHERE standby"
 """Run on each new server connection. PgBouncer ignores errors there, so a connection that reached a standby ends itself: else it would
-refuse every write that it is lent to, until server_lifetime."""
+refuse every write that it is lent to, until server_lifetime. By their full names: the owner could have put other functions before them."""
 
 Row = tuple[str, str, str]
 

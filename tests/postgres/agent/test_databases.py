@@ -80,8 +80,8 @@ def test_extensions_and_sql(pod: Pod):
     done = reconcile(pod)
     assert [re.sub("[0-9a-f]{12}", "…", line) for line in done] == ["create extension pgcrypto in auth", "run SQL … in auth", "note SQL … of auth as run"]
     extension, sql, note = pod.psql.changes()
-    assert extension == 'CREATE EXTENSION IF NOT EXISTS "pgcrypto"'
-    assert sql == 'BEGIN;\nSET LOCAL ROLE "auth";\nCREATE TABLE IF NOT EXISTS t (a int)\n;COMMIT'
+    assert extension == 'BEGIN; SET LOCAL search_path = public; CREATE EXTENSION IF NOT EXISTS "pgcrypto"; COMMIT'
+    assert sql == 'BEGIN;\nSET LOCAL ROLE "auth"; SET LOCAL search_path = "$user", public;\nCREATE TABLE IF NOT EXISTS t (a int)\n;COMMIT'
     assert "sos_agent.applied" in note
     arguments = pod.psql.arguments().removesuffix("\n").split("\n")
     assert arguments[-2].endswith("-d auth -f -")

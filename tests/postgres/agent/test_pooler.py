@@ -34,7 +34,7 @@ while read -r line; do
   printf '%s\\n' "$line" >> {folder}/asked
   case "$line" in
     '\\echo '*) echo "${{line#* }}";;
-    'SELECT pg_is_in_recovery();') cat {folder}/recovery || exit 2;;
+    'SELECT pg_catalog.pg_is_in_recovery();') cat {folder}/recovery || exit 2;;
     *) name=$(printf '%s' "$line" | tr -d ';' | tr ' ' '_'); [ -e "{folder}/$name" ] && cat "{folder}/$name";;
   esac
 done

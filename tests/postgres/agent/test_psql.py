@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -45,9 +46,9 @@ def test_its_environment_is_bare(fake: FakePsql, psql: Psql, monkeypatch: pytest
     psql.query("SELECT 1")
     variables = dict(line.split("=", 1) for line in fake.environment().splitlines())
     assert {name for name in variables if name.startswith("PG")} == {"PGOPTIONS", "PGCONNECT_TIMEOUT"}
-    options = variables["PGOPTIONS"].split()[1::2]
+    options = re.split(r"(?<!\\) ", variables["PGOPTIONS"])[1::2]
     assert {"log_statement=none", "log_min_duration_statement=-1", "log_min_error_statement=panic"} <= set(options)
-    assert {"statement_timeout=30s", "lock_timeout=5s"} <= set(options)
+    assert {"statement_timeout=30s", "lock_timeout=5s", "search_path=pg_catalog,pg_temp", "role=none", "session_authorization=postgres"} <= set(options)
 
 
 @pytest.mark.parametrize(

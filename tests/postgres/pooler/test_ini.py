@@ -41,7 +41,7 @@ def test_each_database_and_no_other(side: str, host: str):
 
 
 def test_a_connection_to_write_ends_itself_on_a_standby():
-    assert all("connect_query='SELECT pg_terminate_backend" in entry for entry in parsed("primary")["databases"].values())
+    assert all("connect_query='SELECT pg_catalog.pg_terminate_backend" in entry for entry in parsed("primary")["databases"].values())
     assert not any("connect_query" in entry for entry in parsed("readonly")["databases"].values())
     assert "'" not in ini.ONLY_PRIMARY, "it stands in quotes"
 
