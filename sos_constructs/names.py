@@ -1,6 +1,6 @@
 """Kubernetes names and label values: the rules of the API server, checked before anything is emitted.
 
-Rules: Kubernetes "Object Names and IDs" (RFC 1123) and "Labels and Selectors".
+Rules: Kubernetes "Object Names and IDs" (RFC 1123; RFC 1035 for Services) and "Labels and Selectors".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from sos_constructs.errors import InvalidOption
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _RBAC_NAME = re.compile(r"[^/%]+")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
@@ -29,10 +30,27 @@ def dns_label(option: str, value: object, *, at_most: int = 63) -> str:
     return value
 
 
+def service_name(option: str, value: object, *, at_most: int = 63) -> str:
+    """Return ``value`` if it can be the name of a Service, or the beginning of one, else raise :class:`InvalidOption`.
+
+    A Service's name is a DNS-1035 label: unlike other names it may not start with a digit.
+    """
+    if not isinstance(value, str) or not _SERVICE_NAME.fullmatch(value) or len(value) > at_most:
+        raise InvalidOption(
+            option,
+            value,
+            "must be a DNS-1035 label, as names of Services are: lower-case letters, digits and '-', "
+            f"starting with a letter and ending with a letter or digit, at most {at_most} characters",
+        )
+    return value
+
+
 def object_name(kind: str, value: object) -> str:
     """Return ``value`` if the API server takes it as ``metadata.name`` of that kind, else raise :class:`InvalidOption`."""
     option = f"{kind} metadata.name"
-    if kind in ("Service", "Namespace"):  # the two that become one DNS label
+    if kind == "Service":
+        return service_name(option, value)
+    if kind == "Namespace":
         return dns_label(option, value)
     if kind not in _RBAC_KINDS:
         return dns_subdomain(option, value)

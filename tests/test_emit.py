@@ -157,7 +157,7 @@ def test_same_input_same_bytes_whatever_the_hash_seed():
         (manifest(metadata={"generateName": "a-"}), "must have a fixed name"),
         (manifest(metadata={"name": "A_b"}), "platform/configmap-a_b: ConfigMap metadata.name='A_b' must be a DNS-1123 subdomain"),
         (manifest(metadata={"name": "a" * 254}), "at most 253 characters"),
-        (manifest(kind="Service", metadata={"name": "a.b"}), "Service metadata.name='a.b' must be a DNS-1123 label"),
+        (manifest(kind="Service", metadata={"name": "a.b"}), "Service metadata.name='a.b' must be a DNS-1035 label"),
         (manifest(kind="Service", metadata={"name": "a" * 64}), "at most 63 characters"),
         (manifest(metadata={"name": "a", "namespace": "A"}), "metadata.namespace='A' must be a DNS-1123 label"),
         (manifest(kind="Namespace", metadata={"name": "a", "namespace": "b"}), "metadata.namespace='b' must be left out: Namespace is cluster-scoped"),

@@ -35,6 +35,13 @@ def test_no_address_of_a_place(pattern: str):
     assert [(name, match[0]) for name, text in tracked().items() if (match := re.search(pattern, text))] == []
 
 
+def test_the_diff_that_reviewers_read_is_not_collapsed():
+    tracked()  # skips where this is no checkout
+    asked = ["git", "check-attr", "linguist-generated", "dist/sos-app.k8s.yaml", "imports/com/bitnami/__init__.py"]
+    told = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.rsplit(": ", 1)[1] for line in told] == ["unspecified", "set"]
+
+
 def test_line_ends_and_last_lines():
     assert [name for name, text in tracked().items() if "\r" in text or (text and not text.endswith("\n"))] == []
 

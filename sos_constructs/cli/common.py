@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 from sos_constructs.cli import kubectl
 from sos_constructs.errors import InvalidOption, did_you_mean
-from sos_constructs.names import dns_label
+from sos_constructs.names import service_name
 from sos_constructs.secrets.catalogue import BY_NAME
 from sos_constructs.secrets.servers import Server, pooler_server, postgres_server
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read, select
@@ -41,7 +41,7 @@ def wanted(only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
 def servers(postgres: Sequence[str] | None, namespace: str) -> list[Server]:
     """The databases named with ``--postgres``, or the one that HaPostgres makes by default, each with its pooler."""
     try:
-        names = [dns_label("--postgres", name) for name in postgres or ("postgres",)]
+        names = [service_name("--postgres", name) for name in postgres or ("postgres",)]
     except InvalidOption as error:
         stop(f"{error}.")
     return [server(name, namespace) for name in names for server in (postgres_server, pooler_server)]

@@ -200,7 +200,7 @@ class Spec:
         for option, kind in _VALUE_OBJECTS.items():
             if not isinstance(value := getattr(self, option), kind):
                 raise InvalidOption(option, value, f"must be made with {kind[0].__name__}(…)")
-        rules.dns_label("name", self.name, at_most=MAX_NAME)
+        rules.service_name("name", self.name, at_most=MAX_NAME)
         if self.name.endswith(TAKEN_SUFFIXES):
             raise InvalidOption("name", self.name, f"must not end in {', '.join(TAKEN_SUFFIXES)}: objects of two installations could meet in one name")
         rules.dns_label("namespace", self.namespace)

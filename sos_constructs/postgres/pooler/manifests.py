@@ -63,12 +63,16 @@ def service(spec: Spec, pooler: Pooler, side: str) -> dict[str, Any]:
 
 
 def disruption_budget(spec: Spec) -> dict[str, Any]:
-    """A drain takes one pod at a time."""
+    """A drain takes one pod at a time. A pod that is not ready may always go: one that never served would otherwise block every drain."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": _metadata(spec),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": p.PoolerNames(spec.name).selector}},
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": p.PoolerNames(spec.name).selector},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
     }
 
 

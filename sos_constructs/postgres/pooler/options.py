@@ -139,7 +139,7 @@ def check(spec: Spec) -> None:
         return
     if not isinstance(pooler, Pooler):
         raise InvalidOption("pooler", pooler, "must be made with Pooler(…), or None for none")
-    rules.dns_label("name", spec.name, at_most=MAX_NAME)
+    rules.service_name("name", spec.name, at_most=MAX_NAME)
     for field, least, most in (("replicas", 2, 100), ("pool_size", 1, 1000), ("max_clients", 10, 50000), ("direct_connections", 0, 100000)):
         value: object = getattr(pooler, field)
         if type(value) is not int or not least <= value <= most:

@@ -72,7 +72,7 @@ class ExternalSecrets:
         if self.adopt and isinstance(self.store, KubernetesStore):
             raise InvalidOption("adopt", True, "is not possible for a KubernetesStore, which PushSecret cannot ask what exists; copy the Secrets with kubectl")
         for name in self.postgres or ():
-            names.dns_label("postgres", name)
+            names.service_name("postgres", name)
         if self.adopt and self.postgres:
             raise InvalidOption("postgres", self.postgres, "cannot be combined with adopt, which makes no value")
 

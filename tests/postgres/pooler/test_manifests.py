@@ -61,6 +61,10 @@ def test_a_new_pod_before_an_old_one_goes():
     assert objects(pooled())["Deployment/postgres-pooler"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_a_pod_that_never_served_blocks_no_drain():
+    assert objects(pooled())["PodDisruptionBudget/postgres-pooler"]["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
 def test_a_pod_counts_once_a_client_was_served_in_it():
     """So that a rollout of pods through which nobody can log in stops, and those that work stay."""
     containers = {each["name"]: each for each in pod(pooled())["spec"]["containers"]}
