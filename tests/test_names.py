@@ -22,10 +22,11 @@ def test_no_labels_of_dns(value: Any):
         names.dns_label("name", value)
 
 
-def test_a_shorter_limit_is_told():
-    assert names.dns_label("name", "x" * 46, at_most=46)
+@pytest.mark.parametrize("rule", [names.dns_label, names.service_name])
+def test_a_shorter_limit_is_told(rule: Any):
+    assert rule("name", "x" * 46, at_most=46)
     with pytest.raises(InvalidOption, match="at most 46 characters"):
-        names.dns_label("name", "x" * 47, at_most=46)
+        rule("name", "x" * 47, at_most=46)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,7 @@ def without(*keys: str) -> SecretHandle:
         ({"name": "1db"}, "name='1db' must be a DNS-1035 label, as names of Services are"),
         (
             {"name": "x" * 47},
-            f"name={'x' * 47!r} must be a DNS-1035 label, as names of Services are: lower-case letters, digits and '-', "
-            "starting with a letter and ending with a letter or digit, at most 46",
+            f"name={'x' * 47!r} must be a DNS-1035 label, as names of Services are: lower-case letters",
         ),
         ({"namespace": "sos_app"}, "namespace='sos_app' must be a DNS-1123 label"),
         ({"instances": 0}, "instances=0 must be from 1 to 9; 3 is the least that survives a failure without loss"),
