@@ -9,28 +9,40 @@ BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --use-pep517 --no-build-isolation --only-binary=:all:
 COMPILE := $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+# Both cores. A file is one worker's: its tests share servers and what was synthesized.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+CLUSTER_PYTEST = $(BIN)/python -m pytest -o addopts= --strict-config --strict-markers --import-mode=importlib -ra --durations=0 --durations-min=20 tests/cluster
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test lint prose golden graph imports lock cluster-test bench chaos model clean
+.PHONY: help synth test test-deep units lint lint-all prose golden graph imports lock cluster-test cluster-test-all bench chaos model clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
 	@$(BIN)/python tools/synth.py
 
 # Lint and tests both run to the end, so that one run shows all there is to mend; either fails the target.
 test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run every test that needs no cluster
-	@$(MAKE) --no-print-directory lint; lint=$$?; $(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
+	@$(MAKE) --no-print-directory lint; lint=$$?; $(PYTEST) $(PYTEST_ARGS) && { [ $$lint -eq 0 ] || { echo "lint failed: see above" >&2; exit 1; }; }
 
-lint: $(VENV)/.test ## ruff, mypy --strict, pyright, and textlint on our English
+test-deep: $(VENV)/.test $(CHECKOV)/.installed synth ## Before a release: the tests with new and many more generated examples, and every world of the model
+	@$(PYTEST) -m '' --hypothesis-profile deep $(PYTEST_ARGS)
+
+units: $(VENV)/.test ## The tests that matter for an interpreter; for a second one: make units PYTHON=python3.13 VENV=.venv-3.13
+	@$(PYTEST) --ignore=tests/postgres_live --ignore=tests/chaos --ignore=tests/policy --ignore=tests/postgres/fast $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## ruff, mypy --strict, and textlint on our English
 	@failed=0; \
 	$(BIN)/ruff check --quiet --output-format=concise || failed=1; \
 	$(BIN)/ruff format --check --quiet >/dev/null || { failed=1; echo "not formatted; run: $(BIN)/ruff format" >&2; }; \
 	$(BIN)/mypy --no-error-summary || failed=1; \
-	$(BIN)/basedpyright --warnings || failed=1; \
 	$(MAKE) --no-print-directory prose || failed=1; \
 	exit $$failed
+
+lint-all: lint ## The same and pyright, a second opinion on types, which editors use; CI runs it
+	@$(BIN)/basedpyright --warnings
 
 prose: $(VENV)/.test ## Check the English of pages, docstrings and messages by the rules in tools/prose_style/
 	@$(BIN)/python tools/cdk8s_cli.py install || true
@@ -48,8 +60,11 @@ imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (ne
 	@rm -rf imports
 	@$(BIN)/python tools/cdk8s_cli.py import --language python
 
-cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubeconfig and test it there
-	@$(BIN)/python -m pytest -o addopts= --strict-config --strict-markers --import-mode=importlib -ra tests/cluster $(PYTEST_ARGS)
+cluster-test: $(VENV)/.test ## Apply dist/ to the cluster of the current kubeconfig and test there what every change must show
+	@$(CLUSTER_PYTEST) -m 'not release' $(PYTEST_ARGS)
+
+cluster-test-all: $(VENV)/.test ## Every test there is for a cluster: before a release (an hour)
+	@$(CLUSTER_PYTEST) $(PYTEST_ARGS)
 
 bench: $(VENV)/.test ## Measure start-up, cost per object and (with a cluster) the write gap per fault
 	@$(BIN)/python tools/bench.py $(BENCH_ARGS)
@@ -67,7 +82,7 @@ lock: $(LOCK)/.installed ## Regenerate requirements/*.txt from *.in and pyprojec
 	$(COMPILE) $(LOCK_ARGS) requirements/lock.in -o requirements/lock.txt
 
 clean: ## Remove everything that was installed or cached here; dist/ stays
-	rm -rf $(VENV) $(CHECKOV) $(LOCK) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) .venv-3.* $(CHECKOV) $(LOCK) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Stamps: one per lock file, so that a changed lock file installs and an unchanged one does not even start pip.

@@ -19,8 +19,10 @@ from sos_constructs.emit import MAX_BYTES, Objects, emit, is_cluster_scoped
 import cdk8s
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -233,7 +235,7 @@ def pyyaml_cannot(text: str) -> bool:
     return "\t" in text and "\n" not in text
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@examples(40)
 @given(st.lists(tricky.filter(accepted), min_size=20, max_size=60))
 @example(["", " ", "\n", "a\n", "a\n\n", " a\nb", "a \nb", "\r\n", "a\rb", "x" * 200 + " y" * 100])
 def test_accepted_text_survives_yaml(texts: list[str]):

@@ -9,8 +9,10 @@ from sos_constructs.errors import InvalidOption
 from sos_constructs.quantities import bytes_quantity, parse_bytes, parse_millicores
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_shortest_quantity(number: int, quantity: str):
     assert bytes_quantity(number) == quantity
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(st.integers(min_value=1, max_value=2**62))
 def test_what_is_written_is_read_back(number: int):
     assert parse_bytes("x", bytes_quantity(number)) == number

@@ -7,8 +7,10 @@ from typing import Any
 
 from sos_constructs.rollout import checksum
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -36,7 +38,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(json_values, json_values)
 def test_equal_if_and_only_if_the_data_is(one: Any, other: Any):
     assert re.fullmatch(r"[0-9a-f]{64}", checksum(one))

@@ -4,15 +4,20 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import yaml
 from attrs import frozen
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _KUBECTL = """\
-#!{python}
+#!{python} -IS
 # A kubectl with one namespace, kept in a file: `get secret` and `apply`/`create` as far as sosctl and its users need them.
 import json, pathlib, sys, time
 folder = pathlib.Path({folder!r})
@@ -63,7 +68,7 @@ class Cluster:
     def apply(self, manifests: str) -> None:
         """As kubectl apply: new Secrets are added, known ones replaced."""
         store = json.loads((self.folder / "store").read_text())
-        store |= {m["metadata"]["name"]: m for m in yaml.safe_load_all(manifests)}
+        store |= {m["metadata"]["name"]: m for m in yaml.load_all(manifests, Loader=LOADER)}
         (self.folder / "store").write_text(json.dumps(store))
 
     def data(self) -> dict[str, dict[str, str]]:
@@ -82,6 +87,14 @@ class Cluster:
 
     def hangs(self) -> None:
         (self.folder / "hangs").touch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_built_once() -> Iterator[None]:
+    """typer builds all commands anew for each call: a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

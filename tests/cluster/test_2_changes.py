@@ -12,6 +12,8 @@ from typing import Any
 
 from sos_constructs import DATABASES, Database
 
+import pytest
+
 from tests.cluster import chart, deploy, kube
 from tests.cluster.client import Ledger
 from tests.cluster.faults import assert_kept, wait_rollout
@@ -165,6 +167,7 @@ def test_a_shared_setting_arrives_by_restarts_in_place(installation: Installatio
     assert (installation.lives(), checksum(installation)) == (lives, before)
 
 
+@pytest.mark.release
 def test_a_setting_of_new_pods_and_a_shared_one_arrive_together(installation: Installation, figure: list[str]):
     """The dangerous pair: a pod that starts with more connections than others and becomes primary would stop them."""
     installation.wait_healthy()

@@ -60,7 +60,7 @@ def test_a_rollout_moves_the_primary_once_and_last(installation: Installation, f
     kube.poll("one change of timeline", lambda: timeline(installation) == before + 1, 60)
 
 
-@pytest.mark.parametrize("named", [True, False], ids=["to a candidate by name", "to whom Patroni chooses"])
+@pytest.mark.parametrize("named", [True, pytest.param(False, marks=pytest.mark.release)], ids=["to a candidate by name", "to whom Patroni chooses"])
 def test_a_switchover_hands_the_lock_over_when_the_server_has_ended(installation: Installation, figure: list[str], named: bool):
     """By Patroni alone it takes two looks a second apart, and two seconds that the other standby sleeps."""
     primary = installation.wait_healthy()
@@ -80,6 +80,7 @@ def test_a_switchover_hands_the_lock_over_when_the_server_has_ended(installation
     assert [event["message"] for event in handed_over] == [f"the server has ended, and the lock is {whose}"]
 
 
+@pytest.mark.release
 def test_a_template_that_does_not_come_up_stops_at_the_first_standby_and_can_be_taken_back(installation: Installation, figure: list[str]):
     primary, lives = installation.wait_healthy(), installation.lives()
     path = "/spec/template/spec/containers/0/image"
@@ -102,6 +103,7 @@ def test_a_template_that_does_not_come_up_stops_at_the_first_standby_and_can_be_
     assert outcomes[0].summary["write_gap"] < 3, "clients notice nothing"
 
 
+@pytest.mark.release
 def test_the_primarys_node_can_be_drained_and_a_second_one_cannot(installation: Installation, figure: list[str]):
     primary = installation.wait_healthy()
     node, selector = installation.node_of(primary), f"app.kubernetes.io/instance={installation.name}"
@@ -131,6 +133,7 @@ def scale(installation: Installation, replicas: int) -> Installation:
     return Installation(namespace=installation.namespace, image=installation.image, instances=replicas, name=installation.name)
 
 
+@pytest.mark.release
 def test_five_members_and_three_again(installation: Installation, figure: list[str]):
     """The worst case on the way back: the primary and another voter go in the same moment."""
     installation.wait_healthy()

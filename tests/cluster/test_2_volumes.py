@@ -15,6 +15,8 @@ from tests.cluster.breakable import Breakable
 from tests.cluster.installation import Installation
 from tests.cluster.test_2_changes import ARRIVES_SECONDS, agents_content, nobody_notices
 
+pytestmark = pytest.mark.release
+
 NAMESPACE = "sos-volumes"
 SMALL, LARGE = "1Gi", "2Gi"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"

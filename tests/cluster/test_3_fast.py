@@ -16,6 +16,8 @@ from tests.cluster.breakable import Breakable
 from tests.cluster.faults import Fault, assert_kept, drill, wait_rollout
 from tests.cluster.installation import Installation
 
+pytestmark = pytest.mark.release
+
 UNHEARD = attrs.evolve(faults.LONELY, client_beside=False)
 """With its client on a standby's side: only there writes go on."""
 

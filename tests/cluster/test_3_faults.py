@@ -11,7 +11,7 @@ from tests.cluster.faults import Fault, assert_kept, drill
 from tests.cluster.installation import Installation
 
 
-@pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.FORCE_DELETE], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, pytest.param(faults.FORCE_DELETE, marks=pytest.mark.release)], ids=lambda fault: fault.name)
 def test_writes_resume_and_nothing_is_lost(installation: Installation, tool: Breakable | None, figure: list[str], fault: Fault):
     lives = installation.lives()
     outcome = drill(installation, fault, tool)
@@ -32,6 +32,7 @@ def test_a_patroni_that_is_killed_does_not_cost_its_server(installation: Install
     assert (installation.primary(), installation.server_started(primary), installation.lives()) == (primary, started, lives)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("fault", [faults.AGENT_ENDED, faults.NOT_READY_ANY_MORE], ids=lambda fault: fault.name)
 def test_a_primary_that_is_not_ready_is_reached_all_the_same(installation: Installation, tool: Breakable | None, figure: list[str], fault: Fault):
     """A pod is as ready as its least container, and when the API server has hung for long, no pod is for a moment; its server never stopped."""
@@ -43,7 +44,7 @@ def test_a_primary_that_is_not_ready_is_reached_all_the_same(installation: Insta
     assert (installation.primary(), {pod: life["postgres"] for pod, (_, life) in installation.lives().items()}) == (primary, started)
 
 
-@pytest.mark.parametrize("fault", [faults.CRASH, faults.CRASH_REPLICA], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [faults.CRASH, pytest.param(faults.CRASH_REPLICA, marks=pytest.mark.release)], ids=lambda fault: fault.name)
 def test_a_node_may_crash(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
     outcome = drill(installation, fault, nodes_may_break)
     figure.append(outcome.line(fault.name))

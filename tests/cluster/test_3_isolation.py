@@ -40,7 +40,10 @@ def store(installation: Installation) -> str:
     return installation.exec(installation.primary(), "python3", "-c", ASK, "config")
 
 
-@pytest.mark.parametrize("fault", [faults.CUT, faults.FREEZE_POD, faults.FREEZE_NODE, faults.LONELY, faults.FREEZE_API], ids=lambda fault: fault.name)
+RARER = (faults.FREEZE_POD, faults.FREEZE_NODE, faults.LONELY, faults.FREEZE_API)
+
+
+@pytest.mark.parametrize("fault", [faults.CUT, *(pytest.param(fault, marks=pytest.mark.release) for fault in RARER)], ids=lambda fault: fault.name)
 def test_nothing_acknowledged_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str], fault: Fault):
     primary, lives = installation.wait_healthy(), installation.lives()
     started = installation.server_started(primary)
@@ -75,6 +78,7 @@ def alone_then_away(installation: Installation, tool: Breakable, name: str) -> O
     return ledger.stop()
 
 
+@pytest.mark.release
 def test_in_asynchronous_mode_the_checker_finds_what_is_lost(installation: Installation, nodes_may_break: Breakable, figure: list[str]):
     """The control: an isolated primary does lose rows where nothing waits for a standby, and the books notice."""
     with reference_with(installation, synchronous_mode="off"):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import time
 
+import pytest
+
 from tests.cluster import kube
 from tests.cluster.breakable import Breakable
 from tests.cluster.client import Ledger, compare
 from tests.cluster.installation import Installation
+
+pytestmark = pytest.mark.release
 
 ASK_AGENT = "import urllib.request; print(urllib.request.urlopen('http://localhost:8009/metrics', timeout=5).read().decode())"
 SEGMENTS = 45

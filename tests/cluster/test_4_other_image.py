@@ -48,6 +48,7 @@ def test_all_members_stream(official: Installation):
     assert official.sql(primary, "SHOW server_version_num")[0][0].startswith("15")
 
 
+@pytest.mark.release
 def test_a_second_start_and_a_hand_over_lose_nothing(official: Installation, figure: list[str]):
     outcome = drill(official, faults.DELETE)
     figure.append(outcome.line("primary deleted, official image"))

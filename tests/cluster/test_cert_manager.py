@@ -24,6 +24,8 @@ from tests.cluster.installation import Installation
 from tests.cluster.test_2_changes import ARRIVES_SECONDS, agents_content
 from tests.cluster.test_2_tls import SERVED
 
+pytestmark = pytest.mark.release
+
 NAMESPACE, SECRET, ISSUER = "sos-cert-manager", "postgres-tls", "sos"
 GROUP = {"apiVersion": "cert-manager.io/v1"}
 AUTHORITY: list[dict[str, Any]] = [

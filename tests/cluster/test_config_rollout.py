@@ -129,6 +129,7 @@ def test_only_the_users_of_what_changed_roll(info: SosConfig):
     assert len(running(warn.config_map_name("logging"))) == 2
 
 
+@pytest.mark.release
 def test_an_old_pod_that_restarts_in_the_middle_of_a_rollout_and_a_rollback_find_their_config_map(info: SosConfig):
     old = info.config_map_name("logging")
     new = apply("error", image=MISSING).config_map_name("logging")

@@ -19,6 +19,8 @@ from tests.cluster import kube
 from tests.review import examples
 from tests.review.examples import EXAMPLES, Example, Object
 
+pytestmark = pytest.mark.release
+
 ROW = {row.id: row for row in ROWS}
 #: How the API server says that it will not have an update, apart from not answering.
 REFUSED = re.compile(r"is invalid|immutable|[Ff]orbidden|may not be (changed|unset)|cannot change|must match|storedVersions")

@@ -206,7 +206,7 @@ def operator(version: str) -> None:
         pytest.skip(f"no External Secrets Operator on this cluster: {done.stderr.strip()}")
 
 
-@pytest.fixture(scope="module", params=["aws", "kubernetes", "kubernetes-cluster", "vault"])
+@pytest.fixture(scope="module", params=["kubernetes", *(pytest.param(store, marks=pytest.mark.release) for store in ("aws", "kubernetes-cluster", "vault"))])
 def place(request: pytest.FixtureRequest, operator: None) -> Iterator[Place]:
     """Applied to empty namespaces, with an empty store."""
     namespace = f"external-test-{request.param}"
@@ -491,6 +491,7 @@ def test_in_a_namespace_sosctl_rotates_the_document_where_it_is(operator: None):
         kube.run("delete", "namespace", namespace, store, "--wait=false", seconds=30)
 
 
+@pytest.mark.release
 def test_a_running_installation_moves_into_a_store_without_a_new_value(operator: None):
     namespace, prefix = "external-test-move", f"external-test-{random.token_hex(4)}"
     documents = at_aws(aws_endpoint())

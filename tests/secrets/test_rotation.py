@@ -16,10 +16,11 @@ from sos_constructs.secrets.sealing import sealed_secret
 from sos_constructs.secrets.stored import SecretInputError, dump, read, select
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import crds
+from tests.generated import examples
 from tests.secrets.conftest import NOW
 from tests.secrets.controller import KEY, unseal
 
@@ -141,7 +142,7 @@ def test_old_encryption_keys_stay_for_good(generated: Generated):
 
 
 @given(st.lists(st.sampled_from([(s.name, row.key) for s, row in FAST]), max_size=25))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_whatever_is_rotated_no_needed_value_is_lost(walk: list[tuple[str, str]]):
     """Old values as the catalogue promises them, for steps in any order, each taken when it is allowed."""
     now = datetime(2030, 1, 1, tzinfo=UTC)

@@ -10,9 +10,10 @@ from sos_constructs.postgres import patroni as declared
 from sos_constructs.postgres.agent.patroni_api import Patroni, PatroniError, difference
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.generated import examples
 from tests.postgres.agent.fakes import FakePatroni
 from tests.postgres.example import spec
 
@@ -131,7 +132,7 @@ leaves = st.booleans() | st.integers(0, 3) | st.sampled_from(["0", "on"])
 configs = st.dictionaries(st.sampled_from("abc"), leaves | st.dictionaries(st.sampled_from("xy"), leaves, min_size=1, max_size=2), max_size=3)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(configs, configs)
 def test_the_patch_removes_the_difference_and_touches_nothing_else(wanted: dict[str, Any], actual: dict[str, Any]):
     after = merge(actual, difference(wanted, actual))

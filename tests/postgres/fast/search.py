@@ -86,7 +86,10 @@ DESIGNED = {
     "three members, one of which becomes a voter later": Model(late=1),
     "five members": FIVE,
 }
-"""What `make test` walks to its end. A new leader that dies, before it promotes or before the others follow, is in all: any process may stall for good."""
+"""What must lose none; `make test` walks the smallest, `make test-deep` and `make model` all of them.
+
+A new leader that dies, before it promotes or before the others follow, is in all: any process may stall for good.
+"""
 
 CONTROLS = {
     "one flag is enough": Model(one_flag_is_enough=True),

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.postgres.fast.model import Model
 from tests.postgres.fast.search import CONTROLS, DESIGNED, check, labels
 
+LARGER = {"three members, one of which becomes a voter later", "five members", "one flag of five members is enough"}
 
-@pytest.mark.parametrize("model", DESIGNED.values(), ids=DESIGNED.keys())
+
+def worlds(models: Mapping[str, Model]) -> list[Any]:
+    """Parameters of a test; the larger ones only in `make test-deep`."""
+    return [pytest.param(model, id=name, marks=[pytest.mark.deep] if name in LARGER else []) for name, model in models.items()]
+
+
+@pytest.mark.parametrize("model", worlds(DESIGNED))
 def test_as_designed_no_acknowledged_write_is_lost(model: Model):
     states, path = check(model)
     assert path is None, " · ".join(path or [])
     assert states > 10_000, "so few states cannot hold every interleaving: is a step never taken?"
 
 
-@pytest.mark.parametrize("model", CONTROLS.values(), ids=CONTROLS.keys())
+@pytest.mark.parametrize("model", worlds(CONTROLS))
 def test_without_any_one_rule_a_write_is_lost(model: Model):
     _, path = check(model)
     assert path is not None
