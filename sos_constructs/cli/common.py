@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-from sos_constructs.cli import kubectl
+from sos_constructs.cli import code, kubectl
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.names import service_name
-from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.servers import Server, pooler_server, postgres_server
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, read, select
 
@@ -24,24 +25,42 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of 
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this Secret; may be given several times.", metavar="SECRET")]
 Postgres = Annotated[
     list[str] | None,
-    typer.Option("--postgres", help="Name of a HaPostgres, for its certificates (default: postgres); may be given several times.", metavar="NAME"),
+    typer.Option(
+        "--postgres", help="Name of a HaPostgres, for its certificates (default: those of the catalogue); may be given several times.", metavar="NAME"
+    ),
 ]
 Context = Annotated[str | None, typer.Option(help="kubeconfig context to look in (default: the current one).")]
 
 
-def wanted(only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
+def catalogue(ctx: typer.Context) -> SecretCatalogue:
+    """The catalogue that ``sosctl secrets --catalogue`` names; the platform's, where it does not."""
+    given: str | None = ctx.parent.params.get("catalogue") if ctx.parent else None
+    if not given:
+        return SECRETS
+    try:
+        found = code.load("catalogue", given)
+        if not isinstance(found, SecretCatalogue):
+            raise InvalidOption(
+                "catalogue", given, f"must be a SecretCatalogue, such as SECRETS + postgres_secret(…); {code.name(given)} is {type(found).__name__}"
+            )
+    except InvalidOption as error:
+        stop(f"{error}.")
+    return found
+
+
+def wanted(known: SecretCatalogue, only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
     """The names given with ``--only``, or all, in the catalogue's order, and then those in ``more``."""
-    names = [*BY_NAME, *more]
+    names = [*known.names, *more]
     for name in only or ():
         if name not in names:
             stop(f"--only {name}: no such secret{did_you_mean(name, names)}; there are {', '.join(names)}.")
     return [name for name in names if not only or name in only]
 
 
-def servers(postgres: Sequence[str] | None, namespace: str) -> list[Server]:
-    """The databases named with ``--postgres``, or the one that HaPostgres makes by default, each with its pooler."""
+def servers(known: SecretCatalogue, postgres: Sequence[str] | None, namespace: str) -> list[Server]:
+    """The databases named with ``--postgres``, or those whose credentials are in the catalogue, each with its pooler."""
     try:
-        names = [service_name("--postgres", name) for name in postgres or ("postgres",)]
+        names = [service_name("--postgres", name) for name in postgres or known.postgres]
     except InvalidOption as error:
         stop(f"{error}.")
     return [server(name, namespace) for name in names for server in (postgres_server, pooler_server)]

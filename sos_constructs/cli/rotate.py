@@ -11,7 +11,7 @@ from sos_constructs.cli import common, files, kubectl, seal, store
 from sos_constructs.cli.common import FOUND, Context, Namespace, Only
 from sos_constructs.errors import did_you_mean
 from sos_constructs.secrets import ages, consumers, holders, rotation, sealing
-from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.check import problem
 from sos_constructs.secrets.model import Key, SecretSpec
 from sos_constructs.secrets.plan import Item, plan
@@ -34,6 +34,7 @@ File = Annotated[Path | None, typer.Option("--file", help="File of Secrets or Se
 
 
 def plan_command(
+    ctx: typer.Context,
     file: File = None,
     workloads: Annotated[
         Path | None, typer.Option(help="Manifests of the workloads that use them (default: the cluster's, unless --file is given).", metavar="FILE")
@@ -47,12 +48,13 @@ def plan_command(
 
     Exit code 0: nothing is due. 1: something is. 2: the input cannot be read.
     """
-    wanted = common.wanted(only)
+    catalogue = common.catalogue(ctx)
+    wanted = common.wanted(catalogue, only)
     now = datetime.now(UTC)
     try:
         manifests = _manifests(file, wanted, namespace, context)
         using, unknown = _workloads(file, workloads, namespace, context)
-        items = plan(manifest for manifest in manifests if manifest["metadata"]["name"] in wanted)
+        items = plan((manifest for manifest in manifests if manifest["metadata"]["name"] in wanted), catalogue)
     except SecretInputError as error:
         common.stop(f"{error}.")
     due = [item for item in items if item.is_due(now + timedelta(days=within))]
@@ -66,6 +68,7 @@ def plan_command(
 
 
 def rotate_command(
+    ctx: typer.Context,
     secret: Annotated[str, typer.Argument(help="Name of the Secret.", metavar="SECRET")],
     key: Annotated[list[str] | None, typer.Option("--key", help="Only this key; may be given several times (default: all we can make).", metavar="KEY")] = None,
     file: File = None,
@@ -90,9 +93,10 @@ def rotate_command(
     Run it again for the next step; 'sosctl secrets plan' says when. Values in SealedSecrets are replaced without opening the old ones.
     """
     now = datetime.now(UTC)
+    catalogue = common.catalogue(ctx)
     where = str(file) if file else "cluster"
     try:
-        spec = _spec(secret)
+        spec = _spec(catalogue, secret)
         every = _manifests(file, [secret], namespace, context)
         manifest = _one(every, secret, namespace, where)
         place = None if file else store.place_of(manifest, namespace, context, versions)
@@ -168,10 +172,10 @@ def _age(item: Item, now: datetime) -> str:
     return f"{'at most ' if item.at_most else ''}{days} days old" + (f", every {item.row.rotation.days}" if item.action != "retire" else "")
 
 
-def _spec(name: str) -> SecretSpec:
-    if name not in BY_NAME:
-        raise SecretInputError(f"{name}: no such secret{did_you_mean(name, BY_NAME)}; there are {', '.join(BY_NAME)}")
-    return BY_NAME[name]
+def _spec(catalogue: SecretCatalogue, name: str) -> SecretSpec:
+    if name not in catalogue:
+        raise SecretInputError(f"{name}: no such secret{did_you_mean(name, catalogue.names)}; there are {', '.join(catalogue.names)}")
+    return catalogue[name]
 
 
 def _one(manifests: Sequence[dict[str, Any]], name: str, namespace: str, where: str) -> dict[str, Any]:

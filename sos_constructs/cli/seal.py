@@ -27,6 +27,7 @@ Controller = Annotated[str, typer.Option(help="Which Sealed Secrets controller t
 
 
 def seal_command(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")],
     certificate: Certificate = None,
     scope: Annotated[
@@ -48,6 +49,7 @@ def seal_command(
     One value later: sosctl secrets seal issued.yaml --key sendgrid-api-key --merge-into sealed.yaml
     """
     target = merge_into or output
+    catalogue = common.catalogue(ctx)
     now = datetime.now(UTC)
     try:
         if merge_into and output:
@@ -56,7 +58,7 @@ def seal_command(
             raise SecretInputError(f"{output}: exists; keep its other values with --merge-into {output}, or remove it")
         old = _old(merge_into) if merge_into else []
         public_key = sealing.sealing_key(*certificate_of(certificate, controller, context), now=now)
-        wanted = common.wanted(only)
+        wanted = common.wanted(catalogue, only)
         stored = _chosen(select(read(common.text(source), common.called(source)), wanted, common.called(source)), key or (), common.called(source), now)
         sealed = _merged(old, [_sealed(secret, old, public_key, namespace, scope) for secret in stored.values()])
         if target:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from sos_constructs.cli import common, files
 from sos_constructs.cli.common import FOUND, ONLY_ISSUED, Context, Namespace, Only, Postgres
-from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets import docs
 from sos_constructs.secrets.check import Finding, check
 from sos_constructs.secrets.generate import Generated, generate
 from sos_constructs.secrets.servers import by_name
@@ -20,13 +20,29 @@ from sos_constructs.secrets.stored import SecretInputError, dump, merge, read, s
 import typer
 from rich.console import Console
 
-app = typer.Typer(no_args_is_help=True, help="Make the platform's Secrets, and find what is wrong with them.")
+app = typer.Typer(no_args_is_help=True)
 
 _COLOURS = {"missing": "red", "placeholder": "red", "weak": "yellow", "malformed": "red", "note": "dim"}
 
 
+@app.callback()
+def secrets(
+    catalogue: Annotated[
+        str | None, typer.Option(help="Another catalogue than the platform's: file.py:NAME.", envvar="SOSCTL_SECRETS_CATALOGUE", metavar="CATALOGUE")
+    ] = None,
+) -> None:
+    """Make the platform's Secrets, and find what is wrong with them."""
+
+
+@app.command("docs")
+def docs_command(ctx: typer.Context) -> None:
+    """Write the page about all Secrets and their keys, as Markdown."""
+    sys.stdout.write(docs.markdown(common.catalogue(ctx)))
+
+
 @app.command("generate")
 def generate_command(
+    ctx: typer.Context,
     namespace: Namespace = "sos-app",
     existing: Annotated[
         list[str] | None,
@@ -45,8 +61,9 @@ def generate_command(
     Values that exist are kept: sosctl secrets generate | kubectl apply -f - may be run again and again. To know them it asks the cluster;
     when it gets no answer it prints nothing and stops. Keys that a vendor must issue are left out and listed on standard error.
     """
-    servers = common.servers(postgres, namespace)
-    wanted = common.wanted(only, list(by_name(servers)))
+    catalogue = common.catalogue(ctx)
+    servers = common.servers(catalogue, postgres, namespace)
+    wanted = common.wanted(catalogue, only, list(by_name(servers)))
     sources = existing or ["cluster"]
     try:
         if output:
@@ -54,7 +71,7 @@ def generate_command(
             if output.exists() and str(output) not in sources:
                 raise SecretInputError(f"{output}: exists; keep its values with --existing {output}, or remove it")
         stored = merge(common.stored(source, wanted, namespace, context) for source in sources)
-        result = generate(stored, now=datetime.now(UTC), namespace=namespace, only=wanted, servers=servers)
+        result = generate(stored, now=datetime.now(UTC), namespace=namespace, only=wanted, servers=servers, catalogue=catalogue)
         text = dump(result.manifests)
         if output:
             files.write_private(output, text)
@@ -70,6 +87,7 @@ def generate_command(
 
 @app.command("check")
 def check_command(
+    ctx: typer.Context,
     source: Annotated[str | None, typer.Argument(help="File with Secrets (YAML or JSON), or '-' for standard input.", metavar="FILE|-")] = None,
     cluster: Annotated[bool, typer.Option("--cluster", help="Check the Secrets that are in the cluster, wherever they came from.")] = False,
     context: Annotated[str | None, typer.Option(help="With --cluster: kubeconfig context (default: the current one).")] = None,
@@ -85,8 +103,9 @@ def check_command(
 
     Exit code 0: nothing wrong. 1: something is. 2: the input cannot be read. 3: only what vendors must issue is missing.
     """
-    servers = common.servers(postgres, namespace or "sos-app")
-    wanted = common.wanted(only, list(by_name(servers)))
+    catalogue = common.catalogue(ctx)
+    servers = common.servers(catalogue, postgres, namespace or "sos-app")
+    wanted = common.wanted(catalogue, only, list(by_name(servers)))
     if cluster == (source is not None):
         common.stop("say what to check: a FILE, '-' for standard input, or --cluster" + (", not two of them." if cluster else "."))
     if context and not cluster:
@@ -95,15 +114,15 @@ def check_command(
         if source is None:
             stored = common.stored("cluster", wanted, namespace or "sos-app", context)
         else:
-            stored = select(read(common.text(source), common.called(source)), [*BY_NAME, *by_name(servers)], common.called(source), namespace=namespace)
+            stored = select(read(common.text(source), common.called(source)), [*catalogue.names, *by_name(servers)], common.called(source), namespace=namespace)
     except SecretInputError as error:
         common.stop(f"{error}.")
-    findings = check(stored, now=datetime.now(UTC), only=wanted, servers=servers)
+    findings = check(stored, now=datetime.now(UTC), only=wanted, servers=servers, catalogue=catalogue)
     console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
         console.print(f"{finding.problem:<11}", style=_COLOURS[finding.problem], end=" ", markup=False)
         console.print(f"{finding.secret}{'/' if finding.key else ''}{finding.key} {finding.detail}", markup=False)
-    console.print(_summary(findings, len([name for name in wanted if name in BY_NAME or name in stored])), markup=False)
+    console.print(_summary(findings, len([name for name in wanted if name in catalogue or name in stored])), markup=False)
     raise typer.Exit(_exit_code(findings))
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import runpy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import sos_constructs
-from sos_constructs.cli import common
+from sos_constructs.cli import code, common
 from sos_constructs.config.catalogue import SOS
 from sos_constructs.config.docs import PREFIX
 from sos_constructs.config.layers import DEFAULTS, Layer, Setting, resolve
@@ -19,7 +17,6 @@ from sos_constructs.errors import InvalidOption, did_you_mean
 
 import typer
 
-_PYTHON = re.compile(r"(.+\.py):([A-Za-z_][A-Za-z0-9_]*)")
 _PACKAGE = Path(sos_constructs.__file__).parent
 
 
@@ -70,12 +67,9 @@ def catalogue(ctx: typer.Context) -> Catalogue:
     given = _of_group(ctx, "catalogue")
     if not given:
         return SOS
-    code = _PYTHON.fullmatch(given)
-    if not code:
-        raise InvalidOption("catalogue", given, "must be file.py:NAME")
-    found = _run("catalogue", given, *code.groups())
+    found = code.load("catalogue", given)
     if not isinstance(found, Catalogue):
-        raise InvalidOption("catalogue", given, f"must be a Catalogue; {code[2]} is {type(found).__name__}")
+        raise InvalidOption("catalogue", given, f"must be a Catalogue; {code.name(given)} is {type(found).__name__}")
     return found
 
 
@@ -135,24 +129,13 @@ def place(origin: str) -> str:
 
 
 def _layers(given: str) -> list[Layer]:
-    code = _PYTHON.fullmatch(given)
-    if not code:
+    if not code.named(given):
         return [Layer.from_file(given, name=given)]
-    found = _run("layer", given, *code.groups())
+    found = code.load("layer", given)
     made = [found] if isinstance(found, Layer) else list(found) if isinstance(found, list | tuple) else []
     if not made or not all(isinstance(layer, Layer) for layer in made):
-        raise InvalidOption("layer", given, f"must be a Layer or a list of them; {code[2]} is {type(found).__name__}")
+        raise InvalidOption("layer", given, f"must be a Layer or a list of them; {code.name(given)} is {type(found).__name__}")
     return made
-
-
-def _run(option: str, given: str, path: str, name: str) -> object:
-    """What a file of Python calls by that name."""
-    if not Path(path).is_file():
-        raise InvalidOption(option, given, f"cannot be read: there is no file {path}")
-    try:
-        return runpy.run_path(path, run_name=Path(path).stem).get(name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # it is the user's code, which may raise anything
-        raise InvalidOption(option, given, f"cannot be read: {path} raised {type(error).__name__}: {error}") from None
 
 
 def _of_group(ctx: typer.Context, option: str) -> str | None:

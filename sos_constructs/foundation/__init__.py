@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sos_constructs.foundation.construct import SosNamespace
+from typing import TYPE_CHECKING
+
 from sos_constructs.foundation.network import EGRESS_LABEL, EGRESS_RESTRICTED, ClusterDns
 from sos_constructs.foundation.priorities import PRIORITY_CRITICAL, PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL
+
+if TYPE_CHECKING:
+    from sos_constructs.foundation.construct import SosNamespace
 
 __all__ = [
     "EGRESS_LABEL",
@@ -16,3 +20,12 @@ __all__ = [
     "ClusterDns",
     "SosNamespace",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The construct is loaded on first use: who declares databases for ``sosctl`` needs no Node."""
+    if name != "SosNamespace":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sos_constructs.foundation.construct import SosNamespace
+
+    return SosNamespace

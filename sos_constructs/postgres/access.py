@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres import roles
 from sos_constructs.postgres.pooler.options import USER as POOLER_USER
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 def pg_hba(spec: Spec, *, members: str, clients: str) -> list[str]:
     """First match wins, and what no line matches is refused.
 
-    Each owner opens its own database only. The superuser logs in through the socket of its own pod, by uid: its password opens nothing. An
-    address cannot tell members from clients, whose pods share a network; the names of roles and the NetworkPolicy can.
+    Each owner opens its own database only, each further role those it may connect to. The superuser logs in through the socket of its own pod, by
+    uid: its password opens nothing. An address cannot tell members from clients, whose pods share a network; the names of roles and the NetworkPolicy can.
 
     :param members: ``hostssl``, or ``host`` where a member may come without TLS.
     :param clients: the same for everybody else.
@@ -23,16 +24,17 @@ def pg_hba(spec: Spec, *, members: str, clients: str) -> list[str]:
     # "+" is a role with its members: the dated logins that stand for it while its password is changed.
     owned = [(f'"{database.name}"', f'+"{database.owner}"') for database in spec.databases]
     names = [name for name, _ in owned]
+    admitted = [(",".join(f'"{name}"' for name in databases), f'+"{role.name}"') for role, databases in roles.logins(spec)]
     pooler = [f"{clients} {','.join(names)} {POOLER_USER} all scram-sha-256"] if spec.pooler and names else []
     return [
         f"local all {n.SUPERUSER} peer map=sos",
         f"local all {n.MONITORING_USER} peer map=sos",
-        *(f"local {name} {owner} scram-sha-256" for name, owner in owned),
+        *(f"local {name} {role} scram-sha-256" for name, role in (*owned, *admitted)),
         f"{members} replication {n.REPLICATION_USER} all scram-sha-256",
         f"{members} postgres {n.REWIND_USER} all scram-sha-256",
         f"host all {n.SUPERUSER},{n.REPLICATION_USER},{n.REWIND_USER} all reject",
         *spec.pg_hba,  # after the lines that protect the cluster's own roles, before all others
-        *(f"{clients} {name} {owner} all scram-sha-256" for name, owner in owned),
+        *(f"{clients} {name} {role} all scram-sha-256" for name, role in (*owned, *admitted)),
         *pooler,
         f"{clients} {','.join(['postgres', *names])} +{n.MONITORING_USER} all scram-sha-256",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sos_constructs.postgres import failover, patroni, storage, tuning
+from sos_constructs.postgres import failover, patroni, roles, storage, tuning
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.agent_files import MEMBER, agent_files
 from sos_constructs.postgres.pooler.options import PASSWORD_KEY, USER, USERNAME_KEY
@@ -39,6 +39,7 @@ def declared(spec: Spec) -> dict[str, Any]:
         "databases": [_database(d) for d in spec.databases],
         # not one of the roles: what is missing for the pooler must not keep a member from starting
         **({"pooler": pooler} if spec.pooler else {}),
+        **roles.declared(spec),
         "roles": [
             {"name": n.SUPERUSER, "password_key": "postgres-password", "username_key": "postgres-username"},
             {"name": n.REPLICATION_USER, "password_key": "replication-password", "username_key": "replication-username"},

@@ -10,20 +10,22 @@ from sos_constructs.errors import InvalidOption, did_you_mean, located, located_
 from sos_constructs.foundation import PRIORITY_HIGH, ClusterDns
 from sos_constructs.parts import sequence
 from sos_constructs.postgres import names as n
+from sos_constructs.postgres import roles as more_roles
 from sos_constructs.postgres import tls as certificates
 from sos_constructs.postgres.clients import EVERY_POD, Clients
 from sos_constructs.postgres.containers import POSTGRES_EXPORTER, SPILO, ExporterImage, ImageProfile, Resources, numbered
+from sos_constructs.postgres.contents import manifests
 from sos_constructs.postgres.exposure import ServiceOptions
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.grants import Access, Grants
 from sos_constructs.postgres.grants.network import server
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from sos_constructs.postgres.locale import Locale
-from sos_constructs.postgres.manifests import manifests
 from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.pods import PodOptions
 from sos_constructs.postgres.pooler.handles import PooledPostgres
 from sos_constructs.postgres.pooler.options import Pooler
+from sos_constructs.postgres.roles import Role
 from sos_constructs.postgres.sizes import SizeName, size_of
 from sos_constructs.postgres.spec import API_SERVER_PORTS, DATABASES, Database, PatroniTiming, Spec, SynchronousMode
 from sos_constructs.postgres.storage import check_storage
@@ -54,7 +56,9 @@ class HaPostgres(Construct):
     :param size: what requests, limits and volumes begin with. ``standard`` (default) is the requirement's; ``laptop`` fits kind and minikube with 2 CPUs
         and 4 GiB. Each of the options below that is given wins over it. Pods restart when it changes; volumes never shrink.
     :param instances: members, 1 to 9. Three is the least that goes on without loss when one is gone.
-    :param databases: what the agent keeps in the cluster. Default: the requirement's five.
+    :param databases: what the agent keeps in the cluster. Default: the requirement's five. For your own, take the credentials from
+        ``SosSecrets(catalogue=SECRETS + postgres_secret(name, databases=…))``.
+    :param roles: further roles beside the databases' owners, such as read-only users and groups. Default: none.
     :param storage: volume of each member. Default: that of the size, 50Gi or 2Gi. It can only grow, and only where the storage class has
         ``allowVolumeExpansion``: raise it, and give the old size as ``storage_template``.
     :param storage_template: size in the StatefulSet's claim template, which Kubernetes fixes when the StatefulSet is made. Default: ``storage``.
@@ -104,6 +108,7 @@ class HaPostgres(Construct):
         size: SizeName = "standard",
         instances: int = 3,
         databases: Sequence[Database] = DATABASES,
+        roles: Sequence[Role] = (),
         storage: str | None = None,
         storage_template: str | None = None,
         storage_class: str | None = None,
@@ -141,6 +146,7 @@ class HaPostgres(Construct):
                 credentials=credentials,
                 instances=instances,
                 databases=tuple(databases),
+                roles=tuple(roles),
                 size=size,
                 storage=sized.storage if storage is None else storage,
                 storage_template=storage_template,
@@ -200,20 +206,22 @@ class HaPostgres(Construct):
         """
         return PooledPostgres.of(self.spec, self.node.path)
 
-    def database(self, name: str) -> DatabaseHandle:
+    def database(self, name: str, *, role: str | None = None) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.
 
-        :raises ValueError: when no such database is declared.
+        :param role: who logs in. Default: the database's owner.
+        :raises ValueError: when no such database is declared, or the role may not connect to it.
         """
         found = {d.name: d for d in self.spec.databases}
         if name not in found:
             raise InvalidOption("database", name, f"is not declared{did_you_mean(name, found)}; there are {', '.join(found)}")
+        login = found[name] if role is None or role == found[name].owner else self._role(role, name)
         return DatabaseHandle(
             name=name,
-            user=found[name].owner,
+            user=login.owner if isinstance(login, Database) else login.name,
             credentials=self.spec.credentials,
-            username_key=found[name].username_key,
-            password_key=found[name].password_key,
+            username_key=login.username_key,
+            password_key=login.password_key,
             primary_host=self.primary_host,
             readonly_host=self.readonly_host,
             port=self.port,
@@ -226,6 +234,7 @@ class HaPostgres(Construct):
         workload: Workload,
         *,
         database: str | None = None,
+        role: str | None = None,
         readonly: bool = False,
         pooled: bool = False,
         dsn: str | None = None,
@@ -240,6 +249,7 @@ class HaPostgres(Construct):
         :param workload: a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod in the database's namespace. One of cdk8s-plus is changed and
             returned; of a plain manifest a changed copy is returned, for you to emit.
         :param database: which one. Needed where several are declared.
+        :param role: who logs in, one of ``roles``. Default: the database's owner.
         :param readonly: go to the replicas, whose data may be a moment old.
         :param pooled: go through the pooler.
         :param dsn: the name of a variable for a connection URI, such as ``DATABASE_URL``, and beside it only user and password. Default: ``PGHOST``
@@ -251,11 +261,23 @@ class HaPostgres(Construct):
             namespace, a name is not there, or, at synth, when a NetworkPolicy of the app keeps the workload from what it was granted.
         """
         with located_at(self):
-            handle = self.database(self._one_database() if database is None else database)
+            handle = self.database(self._one_database() if database is None else database, role=role)
             access = Access.of(handle.pooled if pooled else handle, readonly=readonly, dsn=dsn)
             to = server(self.spec, pooled=pooled, readonly=readonly)
             made: Workload = self._grants.add(workload, access, to, containers=containers, egress=egress)
         return made
+
+    def _role(self, name: str, database: str) -> Role:
+        """The role, which may connect to that database."""
+        found = {role.name: (role, databases) for role, databases in more_roles.logins(self.spec)}
+        if name not in found:
+            there = f"there are {', '.join(found)}" if found else "there is none"
+            raise InvalidOption("role", name, f"is no declared role that logs in{did_you_mean(name, found)}; {there}")
+        role, databases = found[name]
+        if database not in databases:
+            fix = f"may not connect to database {database!r}; add it to read_only or connect of Role({name!r}). It may connect to {', '.join(databases)}"
+            raise InvalidOption("role", name, fix)
+        return role
 
     def _one_database(self) -> str:
         declared = [database.name for database in self.spec.databases]

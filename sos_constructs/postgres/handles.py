@@ -45,7 +45,10 @@ class ServerCa:
 
 @attrs.frozen(kw_only=True)
 class DatabaseHandle:
-    """One database: where it is, who owns it, and where the password stands. The parts of ``HaPostgres.grant``, for who puts them in by hand."""
+    """One database: where it is, who logs in, and where the password stands.
+
+    Its owner logs in, or another role. These are the parts of ``HaPostgres.grant``, for those who put them in by hand.
+    """
 
     name: str
     user: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -12,7 +12,8 @@ from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.foundation.network import ClusterDns
 from sos_constructs.parts import items, port
-from sos_constructs.postgres import clients, failover, hba
+from sos_constructs.postgres import clients, failover, hba, roles
+from sos_constructs.postgres.agent import role_rules
 from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage, ImageProfile, Resources, check_image
 from sos_constructs.postgres.exposure import ServiceOptions
 from sos_constructs.postgres.failover import FastFailover
@@ -21,11 +22,13 @@ from sos_constructs.postgres.monitoring import PrometheusOperator
 from sos_constructs.postgres.names import MAX_MEMBERS, MAX_NAME, RESERVED_ROLES, TAKEN_SUFFIXES, Names
 from sos_constructs.postgres.pods import PodOptions
 from sos_constructs.postgres.pooler import options as pooling
+from sos_constructs.postgres.roles import Role
 from sos_constructs.postgres.settings import check_parameters
 from sos_constructs.postgres.sizes import SIZES, SizeName
 from sos_constructs.postgres.tls import CertificateSecret, CertManager, Tls
 from sos_constructs.quantities import MiB, parse_bytes
 from sos_constructs.secrets.handles import SecretHandle
+from sos_constructs.secrets.postgres import credentials_name
 
 import attrs
 
@@ -73,12 +76,13 @@ class PatroniTiming:
         return math.ceil(span * self.ttl.total_seconds() / self.loop_wait.total_seconds())
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Database:
     """One database, its owner, and what the agent keeps in it.
 
     :param name: lower-case letters, digits and ``_``. The Secret must have ``<name>-db-username`` and ``<name>-db-password``.
-    :param owner: login role that owns it and is the only one that may connect. Default: the database's name.
+    :param owner: login role that owns it, and that alone may connect beside the roles that are let in. At most 50 characters. Default: the database's
+        name.
     :param extensions: created if missing, by the superuser. Never dropped.
     :param locale: how it sorts and stores text, for instance ``Locale(provider="icu", icu_locale="de-AT")``. It counts when the database is made, and is
         never changed afterwards. Default: the cluster's.
@@ -86,10 +90,10 @@ class Database:
     """
 
     name: str
-    owner: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
-    extensions: tuple[str, ...] = ()
-    sql: str = ""
-    locale: Locale | None = None
+    owner: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True), kw_only=True)
+    extensions: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    sql: str = attrs.field(default="", kw_only=True)
+    locale: Locale | None = attrs.field(default=None, kw_only=True)
 
     @property
     def username_key(self) -> str:
@@ -109,6 +113,8 @@ class Database:
                 raise InvalidOption(f"{option}.{field}", value, "must be lower-case letters, digits and '_', at most 63, not starting with a digit or 'pg_'")
         if self.name in ("postgres", "template0", "template1"):
             raise InvalidOption(f"{option}.name", self.name, "is one of PostgreSQL's own databases; choose another name")
+        if wrong := role_rules.problem(self.owner):
+            raise InvalidOption(f"{option}.owner", self.owner, wrong)
         if self.owner in RESERVED_ROLES:
             raise InvalidOption(f"{option}.owner", self.owner, f"is a role of the cluster itself ({', '.join(sorted(RESERVED_ROLES))}); choose another name")
         locale: object = self.locale
@@ -128,6 +134,20 @@ class Database:
 
 DATABASES = tuple(Database(name=name) for name in ("auth", "users", "emergency", "medical", "devices"))
 """The five databases of the requirement."""
+
+
+def check_databases(databases: Sequence[Database]) -> None:
+    """Raise :class:`InvalidOption` for a database that cannot be, or not beside the others."""
+    for database in databases:
+        given: object = database
+        if not isinstance(given, Database):
+            raise InvalidOption("databases", given, f"must be a Database, for instance Database(name={given!r})")
+        database.check(f"databases[{database.name!r}]")
+    for field in ("name", "owner"):
+        values = [getattr(database, field) for database in databases]
+        for value in values:
+            if values.count(value) > 1:
+                raise InvalidOption("databases", value, f"is the {field} of two databases; each has its own, with its own password")
 
 
 _VALUE_OBJECTS: dict[str, tuple[type, ...]] = {
@@ -158,6 +178,7 @@ class Spec:
     credentials: SecretHandle
     instances: int
     databases: tuple[Database, ...]
+    roles: tuple[Role, ...] = ()
     storage: str
     storage_template: str | None
     storage_class: str | None
@@ -259,16 +280,17 @@ class Spec:
             raise InvalidOption(option, self.image.uid, "is the user of both, and PostgreSQL tells the superuser from the exporter by it; choose another")
 
     def _check_databases(self) -> None:
-        for database in self.databases:
-            if not isinstance(database, Database):
-                raise InvalidOption("databases", database, f"must be a Database, for instance Database(name={database!r})")
-            database.check(f"databases[{database.name!r}]")
-        for field in ("name", "owner"):
-            values = [getattr(database, field) for database in self.databases]
-            for value in values:
-                if values.count(value) > 1:
-                    raise InvalidOption("databases", value, f"is the {field} of two databases; each has its own, with its own password")
+        check_databases(self.databases)
         needed = {f"{role}-{what}" for role in ("postgres", "replication", "rewind", "monitoring", "patroni") for what in ("username", "password")}
-        needed |= {key for database in self.databases for key in (database.username_key, database.password_key)}
+        roles.check(self.databases, self.roles)
+        owned: list[Database | Role] = [*self.databases, *(role for role in self.roles if role.login)]
+        needed |= {key for each in owned for key in (each.username_key, each.password_key)}
         if missing := sorted(needed - self.credentials.keys.keys()):
-            raise InvalidOption("credentials", self.credentials.name, f"lacks the keys {', '.join(missing)}; each declared database needs its own two")
+            others = 'SECRETS.without("postgres-credentials")' if self.name == "postgres" else "SECRETS"
+            fix = f"catalogue={others} + postgres_secret({self.name!r}, databases=[…]{', roles=[…]' if self.roles else ''})"
+            raise InvalidOption(
+                "credentials",
+                self.credentials.name,
+                f"lacks the keys {', '.join(missing)}; give SosSecrets {fix}, with the databases of this HaPostgres,"
+                f" and take credentials=secrets[{credentials_name(self.name)!r}]",
+            )

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sos_constructs.secrets.access import SecretAccess
     from sos_constructs.secrets.admission import SecretAdmission
+    from sos_constructs.secrets.catalogue import SECRETS
+    from sos_constructs.secrets.catalogues import SecretCatalogue
     from sos_constructs.secrets.construct import SosSecrets
     from sos_constructs.secrets.dsns import ExternalDsns
     from sos_constructs.secrets.external import AwsSecretsManager, AzureKeyVault, ExternalSecrets, GcpSecretManager, KubernetesStore, Vault
     from sos_constructs.secrets.handles import SecretHandle, reload_on, version_annotations
+    from sos_constructs.secrets.postgres import postgres_secret
     from sos_constructs.secrets.sealed import SealedSecrets
     from sos_constructs.secrets.sources import ExistingSecrets, SecretSource, TemplateSecrets
 
 __all__ = [
+    "SECRETS",
     "AwsSecretsManager",
     "AzureKeyVault",
     "ExistingSecrets",
@@ -29,23 +33,28 @@ __all__ = [
     "SealedSecrets",
     "SecretAccess",
     "SecretAdmission",
+    "SecretCatalogue",
     "SecretHandle",
     "SecretSource",
     "SosSecrets",
     "TemplateSecrets",
     "Vault",
+    "postgres_secret",
     "reload_on",
     "version_annotations",
 ]
 
 _EXTERNAL = ("AwsSecretsManager", "AzureKeyVault", "ExternalSecrets", "GcpSecretManager", "KubernetesStore", "Vault")
 _HOME = {
+    "SECRETS": "catalogue",
     "ExternalDsns": "dsns",
     "SealedSecrets": "sealed",
     "SecretAccess": "access",
     "SecretAdmission": "admission",
+    "SecretCatalogue": "catalogues",
     "SecretHandle": "handles",
     "SosSecrets": "construct",
+    "postgres_secret": "postgres",
     "reload_on": "handles",
     "version_annotations": "handles",
 } | dict.fromkeys(_EXTERNAL, "external")

@@ -15,6 +15,7 @@ from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.labels import labels
 from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 
 import cdk8s
 from attrs import frozen
@@ -41,6 +42,7 @@ class AdmissionSpec:
     namespace: str
     writers: tuple[str, ...]
     action: Action
+    secrets: tuple[str, ...]
 
 
 def policy(spec: AdmissionSpec) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def policy(spec: AdmissionSpec) -> dict[str, Any]:
         }
     ]
     if spec.writers:
-        ours = _list(secret.name for secret in SECRETS)
+        ours = _list(spec.secrets)
         validations.append(
             {
                 "expression": f"!(object.metadata.name in {ours}) || request.userInfo.username in {_list(spec.writers)}",
@@ -107,13 +109,14 @@ class SecretAdmission(Construct):
 
     :param scope: the chart; it must have a namespace.
     :param id: id of the construct in it.
-    :param writers: user names that may create and change the 12 Secrets, for instance
+    :param writers: user names that may create and change the catalogue's Secrets, for instance
         ``system:serviceaccount:external-secrets:external-secrets``; empty: whoever RBAC lets.
     :param action: what happens to others: ``Deny``, or only ``Warn`` or ``Audit`` for a first look.
+    :param catalogue: whose Secrets only the writers may change. Default: the platform's 12.
     :raises ValueError: for a chart without a namespace, or a writer that is no user name.
     """
 
-    def __init__(self, scope: Construct, id: str, *, writers: Sequence[str] = (), action: Action = "Deny") -> None:
+    def __init__(self, scope: Construct, id: str, *, writers: Sequence[str] = (), action: Action = "Deny", catalogue: SecretCatalogue = SECRETS) -> None:
         with located(scope, id):
             namespace = cdk8s.Chart.of(scope).namespace
             if namespace is None:
@@ -124,7 +127,7 @@ class SecretAdmission(Construct):
             if action not in get_args(Action):
                 raise InvalidOption("action", action, f"must be one of {', '.join(get_args(Action))}")
             name = names.dns_subdomain("namespace", f"{namespace}-secrets")
-            spec = AdmissionSpec(name=name, namespace=namespace, writers=tuple(writers), action=action)
+            spec = AdmissionSpec(name=name, namespace=namespace, writers=tuple(writers), action=action, secrets=catalogue.names)
         super().__init__(scope, id)
         self.objects = Objects(self, manifests(spec))
         """The emitted objects by kind and name."""

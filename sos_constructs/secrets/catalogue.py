@@ -7,9 +7,9 @@ from sos_constructs.secrets.catalogue_keys import ENCRYPTION, JWT_SECRETS, TLS
 from sos_constructs.secrets.catalogue_storage import OBJECT_STORAGE
 from sos_constructs.secrets.catalogue_stores import MONGODB, POSTGRES, REDIS
 from sos_constructs.secrets.catalogue_vendors import EXTERNAL_API, MONITORING, OAUTH
-from sos_constructs.secrets.model import SecretSpec
+from sos_constructs.secrets.catalogues import SecretCatalogue
 
-SECRETS: tuple[SecretSpec, ...] = (POSTGRES, MONGODB, REDIS, JWT_SECRETS, ENCRYPTION, EXTERNAL_API, OAUTH, OBJECT_STORAGE, KAFKA, MQTT, MONITORING, TLS)
-"""In the requirement's order."""
+SECRETS = SecretCatalogue((POSTGRES, MONGODB, REDIS, JWT_SECRETS, ENCRYPTION, EXTERNAL_API, OAUTH, OBJECT_STORAGE, KAFKA, MQTT, MONITORING, TLS))
+"""The platform's Secrets, in the requirement's order."""
 
 BY_NAME = {secret.name: secret for secret in SECRETS}

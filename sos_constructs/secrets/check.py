@@ -11,6 +11,7 @@ from typing import Literal
 from sos_constructs.errors import did_you_mean
 from sos_constructs.secrets import ages, certificates, strength
 from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.forms import recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
 from sos_constructs.secrets.rings import old_version
@@ -48,18 +49,21 @@ class Finding:
     issued: bool = False
 
 
-def check(stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection[str] = (), servers: Sequence[Server] = ()) -> list[Finding]:
+def check(
+    stored: Mapping[str, StoredSecret], *, now: datetime, only: Collection[str] = (), servers: Sequence[Server] = (), catalogue: SecretCatalogue = SECRETS
+) -> list[Finding]:
     """Everything that is wrong with ``stored``, in the catalogue's order.
 
     :param stored: the Secrets by name. Those that are not in the catalogue are not looked at.
     :param now: the time at which certificates must be valid.
     :param only: names of the Secrets wanted; empty for all.
     :param servers: servers inside the cluster whose certificates are looked at too, where they are there.
+    :param catalogue: which Secrets there are.
     """
     findings: list[Finding] = []
     reused: dict[bytes, str] = {}
     clients_use = {server.secret.name: server.clients_use for server in servers}
-    for secret in (*SECRETS, *(server.secret for server in servers if server.secret.name in stored)):
+    for secret in (*catalogue, *(server.secret for server in servers if server.secret.name in stored)):
         if only and secret.name not in only:
             continue
         found = stored.get(secret.name, StoredSecret(secret.name, type=secret.type))

@@ -11,25 +11,35 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.forms import FORMS, recipe
 from sos_constructs.secrets.model import Key, Rotation, SecretSpec
 
 _PART = re.compile(r"(<!-- begin (\w+):[^\n]*-->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
-def update(page: str) -> str:
+def update(page: str, catalogue: SecretCatalogue = SECRETS) -> str:
     """``page`` with its tables as the catalogue has them now."""
     parts = {"overview": _overview, "keys": _keys, "added": _added}
-    return _PART.sub(lambda part: f"{part[1]}\n{parts[part[2]]()}\n{part[3]}", page)
+    return _PART.sub(lambda part: f"{part[1]}\n{parts[part[2]](catalogue)}\n{part[3]}", page)
 
 
-def _overview() -> str:
-    rows = ([f"[`{s.name}`](#{s.name})", f"`secrets.{s.attribute}`", str(sum(row.origin != "ring" for row in s.keys)), s.meaning] for s in SECRETS)
+def markdown(catalogue: SecretCatalogue) -> str:
+    """A page about every Secret of a catalogue."""
+    return f"# Secrets\n\n{_overview(catalogue)}\n{_keys(catalogue)}\n"
+
+
+def _overview(catalogue: SecretCatalogue) -> str:
+    rows = ([f"[`{s.name}`](#{s.name})", f"`{_handle(s)}`", str(sum(row.origin != "ring" for row in s.keys)), s.meaning] for s in catalogue)
     return _table(("Secret", "Handle", "Keys", "What it is for"), rows)
 
 
-def _keys() -> str:
-    return "\n".join(_section(secret) for secret in SECRETS)
+def _handle(secret: SecretSpec) -> str:
+    return f"secrets.{secret.attribute}" if secret.name in SECRETS else f'secrets["{secret.name}"]'
+
+
+def _keys(catalogue: SecretCatalogue) -> str:
+    return "\n".join(_section(secret) for secret in catalogue)
 
 
 def _section(secret: SecretSpec) -> str:
@@ -61,10 +71,10 @@ def _how(row: Key) -> str:
     return recipe(row)
 
 
-def _added() -> str:
+def _added(catalogue: SecretCatalogue) -> str:
     """Keys with the same reason share a row."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for secret in SECRETS:
+    for secret in catalogue:
         for row in secret.keys:
             if row.added:
                 reasons.setdefault((secret.name, row.added), []).append(f"`{row.key}`")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sos_constructs import names
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
+from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.external.source import ExternalSecrets
 from sos_constructs.secrets.handles import SecretHandle
 
@@ -30,6 +32,7 @@ class ExternalDsns(Construct):
     :param name: of the Secret. Its keys are ``auth-dsn`` and so on.
     :param readonly: go to the replicas, whose data may be a moment old.
     :param sslmode: default ``verify-full``: the container must have ``ca.mount()``.
+    :param catalogue: the catalogue of ``SosSecrets``. Default: the platform's.
     :raises ValueError: for databases whose credentials are not a document of ``source``, or no database.
     """
 
@@ -43,9 +46,10 @@ class ExternalDsns(Construct):
         name: str = "postgres-dsns",
         readonly: bool = False,
         sslmode: SslMode = "verify-full",
+        catalogue: SecretCatalogue = SECRETS,
     ) -> None:
         with located(scope, id):
-            manifest = external_dsns(source, databases, name, readonly=readonly, sslmode=sslmode)
+            manifest = external_dsns(source, databases, name, readonly=readonly, sslmode=sslmode, catalogue=catalogue)
         super().__init__(scope, id)
         self.objects = Objects(self, [manifest])
         """The emitted object by kind and name."""
@@ -53,7 +57,9 @@ class ExternalDsns(Construct):
         """Key ``auth-dsn``, variable ``AUTH_DSN``."""
 
 
-def external_dsns(source: ExternalSecrets, databases: Sequence[DatabaseHandle], name: str, *, readonly: bool, sslmode: SslMode) -> dict[str, Any]:
+def external_dsns(
+    source: ExternalSecrets, databases: Sequence[DatabaseHandle], name: str, *, readonly: bool, sslmode: SslMode, catalogue: SecretCatalogue = SECRETS
+) -> dict[str, Any]:
     """The ExternalSecret of :class:`ExternalDsns`."""
     names.dns_subdomain("name", name)
     credentials = sorted({database.credentials.name for database in databases})
@@ -62,7 +68,7 @@ def external_dsns(source: ExternalSecrets, databases: Sequence[DatabaseHandle], 
     data = {_key(database): database.dsn_template(readonly=readonly, sslmode=sslmode) for database in databases}
     if len(data) != len(databases):
         raise InvalidOption("databases", [database.name for database in databases], "must be different ones; make a second ExternalDsns with another name")
-    return source.derived(name, credentials[0], data)
+    return source.derived(name, credentials[0], data, catalogue)
 
 
 def _key(database: DatabaseHandle) -> str:

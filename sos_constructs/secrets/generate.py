@@ -13,6 +13,7 @@ from typing import Any
 
 from sos_constructs.secrets import ages, certificates
 from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.forms import AES256_BYTES, HS256_CHARACTERS, KEYFILE_BYTES, recipe
 from sos_constructs.secrets.model import Form, Key, SecretSpec
 from sos_constructs.secrets.servers import Server
@@ -67,6 +68,7 @@ def generate(
     namespace: str | None = "sos-app",
     only: Collection[str] = (),
     servers: Sequence[Server] = (),
+    catalogue: SecretCatalogue = SECRETS,
 ) -> Generated:
     """Make every Secret of the catalogue complete.
 
@@ -78,6 +80,7 @@ def generate(
     :param namespace: the namespace to write into the manifests; ``None`` for none.
     :param only: names of the Secrets wanted; empty for all.
     :param servers: servers inside the cluster that get a certificate of the development CA too.
+    :param catalogue: which Secrets there are.
     :raises SecretInputError: when an existing value cannot be read, so that keeping it is not possible.
     """
     ca = _Lazy(lambda: certificates.DevelopmentCa(now))
@@ -86,7 +89,7 @@ def generate(
     made = kept = 0
     known = {server.secret.name: server for server in servers}
     complete: dict[str, Mapping[str, bytes]] = {name: secret.values for name, secret in existing.items()}
-    for secret in (*SECRETS, *(server.secret for server in servers)):
+    for secret in (*catalogue, *(server.secret for server in servers)):
         if only and secret.name not in only:
             continue
         stored = existing.get(secret.name, StoredSecret(secret.name, type=secret.type))

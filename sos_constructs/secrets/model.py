@@ -106,6 +106,7 @@ class SecretSpec:
     :param keys: its keys.
     :param type: its Kubernetes type.
     :param one_of: sets of optional keys of which at least one must be complete.
+    :param postgres: name of the ``HaPostgres`` whose passwords are in it; empty for any other Secret.
     """
 
     name: str
@@ -114,6 +115,7 @@ class SecretSpec:
     keys: tuple[Key, ...]
     type: str = "Opaque"
     one_of: tuple[tuple[str, ...], ...] = ()
+    postgres: str = ""
 
     def __getitem__(self, key: str) -> Key:
         return next(row for row in self.keys if row.key == key)

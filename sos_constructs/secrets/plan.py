@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sos_constructs.secrets import ages, certificates, holders
 from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.check import NOTICE_DAYS
 from sos_constructs.secrets.model import Key, SecretSpec
 from sos_constructs.secrets.rings import next_of
@@ -45,13 +46,13 @@ class Item:
         return self.due is None or self.due <= now
 
 
-def plan(manifests: Iterable[Mapping[str, Any]]) -> list[Item]:
+def plan(manifests: Iterable[Mapping[str, Any]], catalogue: SecretCatalogue = SECRETS) -> list[Item]:
     """Everything there is to do, sooner or later, for the Secrets and SealedSecrets among ``manifests``.
 
     First what is half done, then certificates, which end whatever happens; then the longest overdue; what only cleans up comes last.
     """
     by_name = {manifest["metadata"]["name"]: manifest for manifest in manifests if manifest.get("kind") in holders.KINDS}
-    items = [item for secret in SECRETS if secret.name in by_name for item in _items(secret, by_name[secret.name])]
+    items = [item for secret in catalogue if secret.name in by_name for item in _items(secret, by_name[secret.name])]
     return sorted(items, key=_order)
 
 

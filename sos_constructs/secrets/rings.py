@@ -63,6 +63,7 @@ def _ring(key: Key, rotation: Rotation) -> list[Key]:
 def _row(name: str, key: Key, meaning: str, source: str) -> Key:
     return Key(
         key=name,
+        env=key.env + name.removeprefix(key.key).upper().replace("-", "_"),
         origin="ring",
         form=key.form,
         rotation=NEVER,

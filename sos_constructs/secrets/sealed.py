@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ class SealedSecrets:
     path: Path = field(converter=Path)
     without: Collection[str] = field(default=(), kw_only=True)
 
-    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
+    def manifests(self, secrets: Collection[SecretSpec]) -> list[dict[str, Any]]:
         known = [name for secret in secrets for name in (secret.name, *(f"{secret.name}/{row.key}" for row in secret.keys))]
         for name in sorted(self.without):
             if name not in known:

@@ -341,7 +341,7 @@ def test_another_catalogue(folder: Path):
         (["list", "--section", "loging"], "section='loging' does not exist (did you mean 'logging'?)"),
         (["list", "--set-by", "default"], "set-by='default' is no layer here (did you mean 'defaults'?); there are: defaults, production"),
         (["list", "--layer", "none.py:X"], "layer='none.py:X' cannot be read: there is no file none.py"),
-        (["list", "--layer", "mine.py:X"], "layer='mine.py:X' must be a Layer or a list of them; X is NoneType"),
+        (["list", "--layer", "mine.py:X"], "layer='mine.py:X' cannot be read: mine.py has no X"),
         (["list", "--layer", "raises.py:X"], "layer='raises.py:X' cannot be read: raises.py raised ZeroDivisionError: division by zero"),
         (["list", "--layer", "exits.py:X"], "layer='exits.py:X' cannot be read: exits.py raised SystemExit: 0"),
         (["diff"], "diff=[] must be told two things to compare"),

@@ -21,8 +21,13 @@ POD = Pod("postgres-0", "sos-app", "10.1.2.3")
 
 def passwords(made: Spec) -> dict[str, str]:
     """A different one for every key of the Secret that holds one."""
-    keys = {role["password_key"] for role in configmaps.declared(made)["roles"]} | {"patroni-password"}
+    keys = {role["password_key"] for role in _with_passwords(made)} | {"patroni-password"}
     return {key: f"canary-{key}-0123456789" for key in sorted(keys)}
+
+
+def _with_passwords(made: Spec) -> list[dict[str, str]]:
+    declared = configmaps.declared(made)
+    return [role for role in (*declared["roles"], *declared.get("more_roles", [])) if "password_key" in role]
 
 
 def mount(folder: Path, made: Spec, certificate: Mapping[str, str] | None = None) -> Member:
@@ -33,7 +38,7 @@ def mount(folder: Path, made: Spec, certificate: Mapping[str, str] | None = None
     for name in ("config", "credentials", "runtime", "socket", "state"):
         (folder / name).mkdir(exist_ok=True)
     mount_config(folder, made)
-    secret = {role["username_key"]: role["name"] for role in configmaps.declared(made)["roles"]} | {"patroni-username": "patroni"} | passwords(made)
+    secret = {role["username_key"]: role["name"] for role in _with_passwords(made)} | {"patroni-username": "patroni"} | passwords(made)
     for key, value in secret.items():
         (folder / "credentials" / key).write_text(value)
     if certificate is not None:

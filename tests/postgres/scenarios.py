@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sos_constructs import (
@@ -22,6 +22,7 @@ from sos_constructs import (
     PoolerImage,
     PrometheusOperator,
     Resources,
+    Role,
     SecretHandle,
     ServiceOptions,
     SosSecrets,
@@ -68,6 +69,19 @@ EVERYTHING: dict[str, Any] = {
         Database(name="auth", locale=Locale(name="C", encoding="LATIN1")),
         Database(
             name="orders", owner="shop", extensions=("pgcrypto", "uuid-ossp"), sql='CREATE TABLE IF NOT EXISTS orders (id uuid PRIMARY KEY, "it\'s" text);\n'
+        ),
+    ),
+    "roles": (
+        Role("readers", read_only=["orders"]),
+        Role(
+            "report",
+            login=True,
+            member_of=["readers", "pg_monitor"],
+            connect=["auth"],
+            inherit=False,
+            connection_limit=5,
+            valid_until=datetime(2027, 1, 31, tzinfo=UTC),
+            bypassrls=True,
         ),
     ),
     "storage": "200Gi",
@@ -144,9 +158,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {"default": {}, "minimal": MINIMAL, "ever
 
 
 def credentials(chart: cdk8s.Chart) -> SecretHandle:
-    """The catalogue's Secret, with two more keys for the database that only EVERYTHING has."""
+    """The catalogue's Secret, with the keys of what only EVERYTHING has."""
     handle = SosSecrets(chart, "secrets").postgres
-    return evolve(handle, keys=dict(handle.keys) | {"orders-db-username": "ORDERS_DB_USERNAME", "orders-db-password": "ORDERS_DB_PASSWORD"})
+    more = [f"{who}-{what}" for who in ("orders-db", "report-role") for what in ("username", "password")]
+    return evolve(handle, keys=dict(handle.keys) | {key: key.upper().replace("-", "_") for key in more})
 
 
 def install(options: dict[str, Any]) -> tuple[cdk8s.Chart, HaPostgres]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sos_constructs.postgres.agent_files import MEMBER, POOLER, agent_files
-from sos_constructs.postgres.manifests import manifests
+from sos_constructs.postgres.contents import manifests
 
 import pytest
 

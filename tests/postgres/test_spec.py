@@ -95,7 +95,7 @@ def without(*keys: str) -> SecretHandle:
         ({"databases": (Database(name="auth"), Database(name="users", owner="auth"))}, "databases='auth' is the owner of two databases"),
         (
             {"databases": (Database(name="orders"),)},
-            "credentials='postgres-credentials' lacks the keys orders-db-password, orders-db-username; each declared database",
+            "credentials='postgres-credentials' lacks the keys orders-db-password, orders-db-username; give SosSecrets catalogue=SECRETS.without",
         ),
         ({"credentials": without("auth-db-password")}, "credentials='postgres-credentials' lacks the keys auth-db-password;"),
         ({"credentials": without("rewind-password")}, "lacks the keys rewind-password;"),

@@ -8,7 +8,7 @@ from typing import Any
 from sos_constructs import HaPostgres, SosSecrets
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import monitoring, names, tls
-from sos_constructs.postgres.manifests import manifests
+from sos_constructs.postgres.contents import manifests
 from sos_constructs.postgres.statefulset import stateful_set
 from sos_constructs.postgres.tls import CertificateSecret, CertManager
 from sos_constructs.secrets.servers import MEMBERS, postgres_server

@@ -13,6 +13,7 @@ from sos_constructs.postgres.agent import databases, scram
 from sos_constructs.postgres.agent.files import Declared
 from sos_constructs.postgres.agent.psql import SqlError
 from sos_constructs.postgres.agent.reconcile import Member
+from sos_constructs.postgres.roles import Role
 from sos_constructs.postgres.spec import Database
 
 import psycopg
@@ -28,9 +29,9 @@ Mounted = Callable[..., "Cluster"]
 class Cluster:
     """One declared set of databases on a server."""
 
-    def __init__(self, server: Postgres, folder: Path, declared: tuple[Database, ...]) -> None:
+    def __init__(self, server: Postgres, folder: Path, declared: tuple[Database, ...], roles: tuple[Role, ...] = ()) -> None:
         self.server = server
-        self.member: Member = mount(folder, spec(databases=declared))
+        self.member: Member = mount(folder, spec(databases=declared, roles=roles))
         patroni = json.loads((self.member.config_dir / "patroni.json").read_text())
         patroni["postgresql"]["bin_dir"] = str(server.bin_dir)
         (self.member.config_dir / "patroni.json").write_text(json.dumps(patroni))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import logins, scram
+from . import logins, roles, scram
 from .files import Declared
 from .psql import Psql, SqlError, identifier, literal
 
@@ -30,13 +30,14 @@ class Action:
 def reconcile(declared: Declared, psql: Psql) -> Iterator[str]:
     """Make roles and databases as declared and tell each thing when it is done; nothing when nothing differed.
 
-    :raises SqlError: at the end, naming each database whose extensions or SQL failed; the others are done all the same.
+    :raises SqlError: at the end, naming each further role, and each database whose extensions or SQL, that failed; the others are done all the same.
     """
-    for step in (_roles, _databases):
+    failed: list[str] = []
+    for step, more in ((_roles, roles.keep), (_databases, roles.open_databases)):
         for action in step(declared, psql):
             psql.query(action.sql, action.database)
             yield action.description
-    failed = []
+        yield from more(declared, psql, failed)
     for database in declared.databases:
         try:
             for action in _contents(database, psql):

@@ -26,6 +26,7 @@ class Declared:
         self.patroni: dict[str, Any] = with_tls(self._json("patroni.json"), tls)
         databases: dict[str, Any] = self._json("databases.json")
         self.roles: list[dict[str, str]] = databases["roles"]
+        self.more_roles: list[dict[str, Any]] = databases.get("more_roles", [])
         self.databases: list[dict[str, Any]] = databases["databases"]
         self.pooler: dict[str, str] | None = databases.get("pooler")
         self.storage: str = databases.get("storage", "")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sos_constructs import names
 from sos_constructs.errors import InvalidOption, did_you_mean
-from sos_constructs.secrets.catalogue import BY_NAME
+from sos_constructs.secrets.catalogue import SECRETS
+from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.external import authority, bootstrap, kubernetes, manifests, pins
 from sos_constructs.secrets.external.bootstrap import Making
 from sos_constructs.secrets.external.kubernetes import KubernetesStore
@@ -40,8 +41,8 @@ class ExternalSecrets:
         revert the way back. Secrets that it does not name follow the newest.
     :param without: Secrets that come from somewhere else, such as ``("tls-certificates",)`` from cert-manager.
     :param postgres: names of the ``HaPostgres`` for which, and for whose poolers, the operator makes and renews certificates, with a CA that it keeps in the
-        store. Default: with ``bootstrap`` the one that ``HaPostgres`` makes by default, ``("postgres",)``, otherwise none. ``()`` where cert-manager or
-        your own CA does that.
+        store. Default: with ``bootstrap`` those whose credentials are in the catalogue, ``("postgres",)`` of the platform's, otherwise none. ``()`` where
+        cert-manager or your own CA does that.
     :raises InvalidOption: for a name the store refuses, an interval below a second or in parts of one, or an unknown Secret.
     """
 
@@ -76,7 +77,7 @@ class ExternalSecrets:
         if self.adopt and self.postgres:
             raise InvalidOption("postgres", self.postgres, "cannot be combined with adopt, which makes no value")
 
-    def manifests(self, secrets: Sequence[SecretSpec]) -> list[dict[str, Any]]:
+    def manifests(self, secrets: Collection[SecretSpec]) -> list[dict[str, Any]]:
         """Store, bootstrap and ExternalSecrets, in the order in which they must be applied."""
         known = [secret.name for secret in secrets]
         for name in self.without:
@@ -89,7 +90,7 @@ class ExternalSecrets:
         if self.adopt:
             return [*self._own_store(), *self._adopted(ours, documents, store)]
         external = [self._external(secret, store, documents[secret.name], pinned.get(secret.name)) for secret in ours]
-        authorities = [(server, self.store.remote_key(self.prefix, authority.document_name(server))) for server in self._servers]
+        authorities = [(server, self.store.remote_key(self.prefix, authority.document_name(server))) for server in self._servers(secrets)]
         for server, document in authorities:
             signed = (server, pooler_server(server.name, self.namespace))  # one CA, so that whoever knows it verifies both
             external += [authority.certificate(each, self.namespace, store=store, remote_key=document) for each in signed]
@@ -103,22 +104,22 @@ class ExternalSecrets:
             return [*self._own_store(), *self._inside(self.store.namespace, made, read, store), *external]
         return [*self._own_store(), *self._pushes(made, store), *external]
 
-    def derived(self, name: str, secret: str, data: Mapping[str, str]) -> dict[str, Any]:
+    def derived(self, name: str, secret: str, data: Mapping[str, str], catalogue: SecretCatalogue = SECRETS) -> dict[str, Any]:
         """An ExternalSecret that makes a Secret ``name`` of nothing but templates over the document of ``secret``.
 
         :raises InvalidOption: when that is no document of this source.
         """
-        if secret not in BY_NAME or secret in self.without:
-            raise InvalidOption("source", secret, "is no document of it; take dsn_env(), which goes with every source")
-        pin = self.pinned().get(secret)
+        if secret not in catalogue or secret in self.without:
+            raise InvalidOption("source", secret, "is no document of it; give the catalogue it is in, or take dsn_env(), which goes with every source")
+        pin = self.pinned(catalogue.names).get(secret)
         found = manifests.extract(self.store.remote_key(self.prefix, pins.numbered(secret, pin)), self._version(pin))
         return manifests.derived(name, self.namespace, store=self._store, data_from=found, refresh=self.refresh, data=data)
 
-    def pinned(self, names: Iterable[str] | None = None) -> Mapping[str, pins.Pin]:
-        """What ``versions`` says of these Secrets, or of all."""
+    def pinned(self, names: Iterable[str]) -> Mapping[str, pins.Pin]:
+        """What ``versions`` says of these Secrets."""
         if self.versions is None:
             return {}
-        return pins.read(self.versions, list(BY_NAME if names is None else names))
+        return pins.read(self.versions, list(names))
 
     def _external(self, secret: SecretSpec, store: Mapping[str, str], document: str, pin: pins.Pin | None) -> dict[str, Any]:
         return manifests.external_secret(secret, self.namespace, store=store, remote_key=document, refresh=self.refresh, version=self._version(pin))
@@ -130,9 +131,8 @@ class ExternalSecrets:
     def _store(self) -> dict[str, str]:
         return {"kind": "ClusterSecretStore" if self.cluster_store else "SecretStore", "name": self._name}
 
-    @property
-    def _servers(self) -> list[Server]:
-        default = ("postgres",) if self.bootstrap else ()
+    def _servers(self, secrets: Collection[SecretSpec]) -> list[Server]:
+        default = tuple(secret.postgres for secret in secrets if secret.postgres) if self.bootstrap else ()
         return [postgres_server(name, self.namespace) for name in (default if self.postgres is None else self.postgres)]
 
     @property
