@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import sos_constructs  # first: it chooses the Node that jsii runs on
 
@@ -51,6 +52,32 @@ def test_the_ticket_shop_rolls_only_what_changes(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(shop, "HERE", tmp_path)
     quieter = shop.build(cdk8s.Testing.app(), "live")
     assert [name for name in sections if live.config_map_name(name) != quieter.config_map_name(name)] == ["logging"]
+
+
+def test_the_page_about_databases_of_ones_own_is_run() -> None:
+    page = (ROOT / "docs" / "how-to" / "own-database.md").read_text(encoding="utf-8")
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": {"template": pod}}
+    names: dict[str, Any] = {"manifest": manifest, "report": {**manifest, "metadata": {"name": "report"}}}
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for number, block in enumerate(blocks):
+        names["chart"] = cdk8s.Chart(cdk8s.Testing.app(), f"block-{number}", namespace="shop")
+        exec(block, names)
+    assert len(blocks) == 5
+    assert "report-role-password" in str(names["report"])
+    assert names["MINE"]["postgres-credentials"]["report-role-password"]
+    stateful_sets = [manifest for manifest in cdk8s.Testing.synth(names["chart"]) if manifest["kind"] == "StatefulSet"]
+    assert [found["metadata"]["name"] for found in stateful_sets] == ["shop", "stock"]
+
+
+def test_every_role_of_the_pages_table_is_one() -> None:
+    page = (ROOT / "docs" / "how-to" / "own-database.md").read_text(encoding="utf-8")
+    written = re.findall(r"`(Role\(.*?\))`", page)
+    names: dict[str, Any] = {"Role": sos_constructs.Role}
+    made = [eval(text, names) for text in written]
+    assert len(made) == 6
+    given = {role.name: role for role in made}
+    sos_constructs.postgres_secret("shop", databases=[sos_constructs.Database("shop", owner="shop_app")], roles=list(given.values()))
 
 
 def test_the_page_about_the_library_is_run() -> None:

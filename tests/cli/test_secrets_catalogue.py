@@ -13,8 +13,7 @@ from sos_constructs.secrets.catalogue import SECRETS
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.cli.conftest import Cluster
 from tests.secrets.controller import certificate, unseal
@@ -79,7 +78,8 @@ def test_seal_knows_it(shop: Path, cluster: Cluster):
     made = sosctl("generate", "--only", "shop-postgres").stdout
     sealed = sosctl("seal", "-", "--certificate", "cert.pem", stdin=made)
     assert sealed.exit_code == 0, sealed.stderr
-    assert unseal(yaml.safe_load(sealed.stdout))["report-role-username"] == b"report"
+    (found,) = yaml.safe_load_all(sealed.stdout)
+    assert unseal(found["spec"]["encryptedData"]["report-role-username"], "sos-app/shop-postgres") == b"report"
 
 
 def test_docs_are_of_the_catalogue(shop: Path):
@@ -98,7 +98,7 @@ def test_the_variable_names_it_too(shop: Path, cluster: Cluster):
         ("shop.py", "catalogue='shop.py' must be file.py:NAME"),
         ("none.py:X", "catalogue='none.py:X' cannot be read: there is no file none.py"),
         ("shop.py:CATALOG", "cannot be read: shop.py has no CATALOG (did you mean 'CATALOGUE'?)"),
-        ("shop.py:ROLES", "must be a SecretCatalogue, as SECRETS + postgres_secret(…) is; ROLES is list"),
+        ("shop.py:ROLES", "must be a SecretCatalogue, such as SECRETS + postgres_secret(…); ROLES is list"),
         ("raises.py:X", "cannot be read: raises.py raised InvalidOption: roles='report' is there twice"),
     ],
 )
@@ -118,9 +118,8 @@ def test_a_file_beside_it_may_be_imported(shop: Path):
 
 
 def test_no_node_is_started_for_it(shop: Path):
-    program = (
-        "import sys; from sos_constructs.cli import code; code.load('catalogue', 'shop.py:CATALOGUE'); print('jsii' in sys.modules, 'cdk8s' in sys.modules)"
-    )
+    look = "print('jsii' in sys.modules, 'cdk8s' in sys.modules)"
+    program = f"import sys; from sos_constructs.cli import code; code.load('catalogue', 'shop.py:CATALOGUE'); {look}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "False"]
 

@@ -26,6 +26,7 @@ from sos_constructs import (
 from sos_constructs.secrets.docs import markdown
 from sos_constructs.secrets.model import SecretSpec
 from sos_constructs.secrets.sealing import sealed_secret
+from sos_constructs.secrets.sources import SecretSource
 from sos_constructs.secrets.stored import StoredSecret, dump
 
 import cdk8s
@@ -39,9 +40,10 @@ ROW = postgres_secret("shop", databases=SHOP, roles=ROLES)
 BOTH = SECRETS + ROW
 ONLY = SecretCatalogue([ROW])
 AWS = AwsSecretsManager(region="eu-central-1")
+_SOURCES: tuple[SecretSource, ...] = (ExistingSecrets(), ExternalSecrets(store=AWS))
 
 
-def synth(source: Any, catalogue: SecretCatalogue = BOTH, alone: bool = True) -> list[dict[str, Any]]:
+def synth(source: Any, catalogue: SecretCatalogue = BOTH) -> list[dict[str, Any]]:
     chart = cdk8s.Chart(cdk8s.Testing.app(), "c", namespace="sos-app", disable_resource_name_hashes=True)
     SosSecrets(chart, "secrets", source=source, catalogue=catalogue)
     return list(cdk8s.Testing.synth(chart))
@@ -91,7 +93,7 @@ def test_catalogues_add_up():
         (lambda: BOTH["shop-postgre"], "secret='shop-postgre' is not in the catalogue (did you mean 'shop-postgres'?)"),
         (lambda: postgres_secret("Shop", databases=SHOP), "name='Shop' must be a DNS-1123 label"),
         (lambda: postgres_secret("shop", databases="shop"), "databases='shop' must be a list"),  # type: ignore[arg-type]
-        (lambda: postgres_secret("shop", databases=SHOP[0]), "must be a list"),  # type: ignore[arg-type]
+        (lambda: postgres_secret("shop", databases=SHOP[0]), "databases=Database(name='shop'"),  # type: ignore[arg-type]
         (lambda: postgres_secret("shop", databases=["shop"]), "databases='shop' must be a Database"),  # type: ignore[list-item]
         (lambda: postgres_secret("shop", databases=SHOP, roles=None), "roles=None must be a list"),  # type: ignore[arg-type]
         (lambda: SosSecrets(cdk8s.Chart(cdk8s.Testing.app(), "c"), "s", catalogue=[ROW]), "c/s: catalogue="),  # type: ignore[arg-type]
@@ -105,12 +107,9 @@ def test_refused(make: Any, message: str):
 
 def test_a_handle_says_the_same_whatever_the_source():
     chart = cdk8s.Chart(cdk8s.Testing.app(), "c", namespace="sos-app")
-    found = [
-        SosSecrets(chart, str(number), source=source, catalogue=BOTH)["shop-postgres"]
-        for number, source in enumerate((ExistingSecrets(), ExternalSecrets(store=AWS)))
-    ]
-    assert found[0] == found[1]
-    assert found[0].env("shop-db-password")["valueFrom"] == {"secretKeyRef": {"name": "shop-postgres", "key": "shop-db-password"}}
+    there, copied = (SosSecrets(chart, type(each).__name__, source=each, catalogue=BOTH)["shop-postgres"] for each in _SOURCES)
+    assert there == copied
+    assert there.env("shop-db-password")["valueFrom"] == {"secretKeyRef": {"name": "shop-postgres", "key": "shop-db-password"}}
 
 
 def test_templates_have_it():
