@@ -75,6 +75,8 @@ def check_sosctl(arguments: list[str]) -> None:
     command: Any = typer.main.get_command(sosctl)
     while hasattr(command, "commands"):
         assert arguments, "a command is missing"
+        while arguments[0] in {option for each in command.params for option in each.opts}:
+            arguments = arguments[2:]  # an option of a group, and its value
         assert arguments[0] in command.commands, f"no command {arguments[0]}"
         command, arguments = command.commands[arguments[0]], arguments[1:]
     context = command.make_context("sosctl", [], resilient_parsing=True)
