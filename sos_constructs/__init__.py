@@ -15,6 +15,7 @@ from sos_constructs import _node  # it decides which Node jsii runs on, before a
 if TYPE_CHECKING:
     from sos_constructs.config import SOS, Catalogue, Key, Layer, Rule, Section, SosConfig
     from sos_constructs.foundation import ClusterDns, SosNamespace
+    from sos_constructs.pod_security import restricted
     from sos_constructs.postgres import (
         DATABASES,
         OFFICIAL,
@@ -118,12 +119,14 @@ __all__ = [
     "Vault",
     "postgres_secret",
     "reload_on",
+    "restricted",
     "version_annotations",
 ]
 
 _HOME = {
     "config": ("SOS", "Catalogue", "Key", "Layer", "Rule", "Section", "SosConfig"),
     "foundation": ("ClusterDns", "SosNamespace"),
+    "pod_security": ("restricted",),
     "secrets": (
         "SECRETS",
         "AwsSecretsManager",

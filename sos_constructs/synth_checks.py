@@ -27,6 +27,12 @@ def at_synth(construct: IConstruct, key: Hashable, check: Check) -> None:
     known.checks.setdefault(key, check)
 
 
+def before_checks(construct: IConstruct, key: Hashable, action: Callable[[], None]) -> None:
+    """Have ``action`` done at synth before the checks, so that they see what it changes; once for each ``key``."""
+    at_synth(construct, "actions", lambda _: ())
+    _APPS[reference(construct.node.root)].actions.setdefault(key, action)
+
+
 def reference(construct: IConstruct) -> str:
     """Jsii's own name of a construct. The Python object is another one each time where JavaScript made the construct."""
     return str(construct.__jsii_ref__.ref)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
@@ -37,12 +43,15 @@ class _Checks:
     def __init__(self, root: IConstruct) -> None:
         self._root = root
         self.checks: dict[Hashable, Check] = {}
+        self.actions: dict[Hashable, Callable[[], None]] = {}
         self._synth: FrameType | None = None
         self._problems: list[str] = []
 
     def validate(self) -> list[str]:
         synth = _running_synth()
         if synth is None or synth is not self._synth:
+            for action in self.actions.values():
+                action()
             nodes = self._root.node.find_all()
             self._problems = [problem for check in self.checks.values() for problem in check(nodes)]
             self._synth = synth

@@ -69,6 +69,7 @@ PINNED = [
     "Vault",
     "postgres_secret",
     "reload_on",
+    "restricted",
     "version_annotations",
 ]
 """Adding a name is a minor version, removing one a major."""

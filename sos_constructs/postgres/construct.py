@@ -240,8 +240,11 @@ class HaPostgres(Construct):
         dsn: str | None = None,
         containers: Collection[str] | None = None,
         egress: bool = False,
+        restricted: bool = True,
     ) -> Workload:
         """Give a workload all it needs to use one of the databases: environment, the CA, and NetworkPolicies where access is restricted.
+
+        It also gets what Pod Security ``restricted`` asks for, as :func:`sos_constructs.restricted` fills it in.
 
         ``db.grant(deployment, database="auth")``. May be called again, for the same or for another database. No right in the API
         is needed: the kubelet gives a pod its environment and its volumes, whatever its ServiceAccount may do.
@@ -257,6 +260,7 @@ class HaPostgres(Construct):
         :param containers: names of the containers that get it, init containers too. Default: all that the workload has by now but the init containers.
         :param egress: ``True`` also lets its pods out. That is done by itself where ``SosNamespace``, made before, restricts them; where something outside
             this app does, it must be said. (To pods that nothing restricts, the policy would be the restriction.)
+        :param restricted: ``False`` leaves the security contexts as they are: for an image that must run as root, in a namespace that admits it.
         :raises ValueError: naming path, option, value and fix: when a container has one of the variables with another value, the workload is in another
             namespace, a name is not there, or, at synth, when a NetworkPolicy of the app keeps the workload from what it was granted.
         """
@@ -264,7 +268,7 @@ class HaPostgres(Construct):
             handle = self.database(self._one_database() if database is None else database, role=role)
             access = Access.of(handle.pooled if pooled else handle, readonly=readonly, dsn=dsn)
             to = server(self.spec, pooled=pooled, readonly=readonly)
-            made: Workload = self._grants.add(workload, access, to, containers=containers, egress=egress)
+            made: Workload = self._grants.add(workload, access, to, containers=containers, egress=egress, restrict=restricted)
         return made
 
     def _role(self, name: str, database: str) -> Role:

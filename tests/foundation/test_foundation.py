@@ -7,11 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from sos_constructs import Clients, restricted
 from sos_constructs.foundation import EGRESS_LABEL, PRIORITY_CRITICAL, PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL, ClusterDns, SosNamespace
 from sos_constructs.foundation.construct import FoundationSpec, manifests
 from sos_constructs.foundation.priorities import PRIORITIES
 
 import cdk8s
+import cdk8s_plus_27 as kplus
 import pytest
 import yaml
 
@@ -155,3 +157,101 @@ def test_written_yaml_keeps_the_order(tmp_path: Path) -> None:
     SosNamespace(cdk8s.Chart(app, "sos-app", namespace="sos-app"), "foundation")
     app.synth()
     assert list(yaml.safe_load_all((tmp_path / "sos-app.k8s.yaml").read_text())) == manifests(spec())
+
+
+# --- Pod Security and ingress ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "enforced", "further"),
+    [
+        ({}, ("restricted", "latest"), "restricted"),
+        ({"pod_security": "baseline", "pod_security_version": "v1.30"}, ("baseline", "v1.30"), "restricted"),
+        ({"pod_security": "privileged"}, ("privileged", "latest"), "privileged"),
+    ],
+)
+def test_pod_security_labels(options: dict[str, Any], enforced: tuple[str, str], further: str) -> None:
+    labels = named(manifests(spec(**options)), "sos-app")["metadata"]["labels"]
+    prefix = "pod-security.kubernetes.io/"
+    assert (labels[f"{prefix}enforce"], labels[f"{prefix}enforce-version"]) == enforced
+    assert {labels[f"{prefix}{mode}"] for mode in ("audit", "warn")} == {further}
+    assert {labels[f"{prefix}{mode}-version"] for mode in ("audit", "warn")} == {"latest"}, "what the next version refuses is told before it is enforced"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pod_security": "strict"}, "pod_security='strict' must be one of privileged, baseline, restricted"),
+        ({"pod_security": "Restricted"}, "pod_security='Restricted' must be one of privileged, baseline, restricted (did you mean 'restricted'?)"),
+        ({"pod_security": None}, "pod_security=None must be one of"),
+        ({"pod_security_version": "1.30"}, "pod_security_version='1.30' must be 'latest', or a version of Kubernetes from 'v1.25' on"),
+        ({"pod_security_version": "v1.24"}, "pod_security_version='v1.24' must be 'latest'"),
+        ({"pod_security_version": None}, "pod_security_version=None must be 'latest'"),
+    ],
+)
+def test_wrong_pod_security(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"sos-app/foundation: {message}")):
+        SosNamespace(cdk8s.Chart(cdk8s.Testing.app(), "sos-app"), "foundation", **options)
+
+
+def service() -> dict[str, Any]:
+    template = {"metadata": {"labels": {"app": "shop", "app.kubernetes.io/version": "2"}}, "spec": {"containers": [{"name": "shop", "image": "shop:1"}]}}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "shop"}, "spec": {"template": template}}
+
+
+def opened(workload: Any, **options: Any) -> dict[str, Any]:
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "sos-app", namespace="sos-app")
+    foundation = SosNamespace(chart, "foundation")
+    foundation.allow_ingress(workload(chart) if callable(workload) else workload, **options)
+    policy: dict[str, Any]
+    (policy,) = [m for m in cdk8s.Testing.synth(chart) if m["metadata"]["name"].startswith("allow-ingress.")]
+    return policy
+
+
+def test_a_plain_workload_is_opened() -> None:
+    policy = opened(service(), ports=[8080, 9090])
+    assert (policy["metadata"]["name"], policy["metadata"]["namespace"]) == ("allow-ingress.daemonset.shop", "sos-app")
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": {"app": "shop"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8080, "protocol": "TCP"}, {"port": 9090, "protocol": "TCP"}]}],
+    }
+
+
+def test_a_workload_of_cdk8s_plus_is_opened_to_some() -> None:
+    def deployment(chart: cdk8s.Chart) -> object:
+        return restricted(kplus.Deployment(chart, "shop", containers=[kplus.ContainerProps(image="shop:1")], metadata=cdk8s.ApiObjectMetadata(name="shop")))
+
+    policy = opened(deployment, ports=[8080], clients=[Clients(namespace="ingress-nginx"), Clients(pods={"app": "web"})])
+    assert policy["metadata"]["name"] == "allow-ingress.deployment.shop"
+    assert list(policy["spec"]["podSelector"]["matchLabels"]) == ["cdk8s.io/metadata.addr"]
+    assert policy["spec"]["ingress"][0]["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}, "podSelector": {}},
+        {"podSelector": {"matchLabels": {"app": "web"}}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("workload", "options", "message"),
+    [
+        ({"kind": "Service"}, {"ports": [80]}, "workload={'kind': 'Service'} must be a manifest"),
+        (None, {"ports": [80]}, "workload=None must be a manifest"),
+        (service(), {"ports": 8080}, "ports=8080 must be a list with at least one port, such as [8080]"),
+        (service(), {"ports": []}, "ports=[] must be a list"),
+        (service(), {"ports": ["http"]}, "ports='http' must be 1 to 65535"),
+        (service(), {"ports": [True]}, "ports=True must be 1 to 65535"),
+        (service(), {"ports": [80], "clients": []}, "clients=[] must name at least one"),
+        (service(), {"ports": [80], "clients": ["web"]}, "clients[0]='web' must be made with Clients(…)"),
+        (service(), {"ports": [80], "clients": [Clients(namespace="A")]}, "clients[0].namespace='A' must be a DNS-1123 label"),
+    ],
+)
+def test_what_cannot_be_opened(workload: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"sos-app/foundation: {message}")):
+        opened(workload, **options)
+
+
+def test_opened_twice() -> None:
+    foundation = SosNamespace(cdk8s.Chart(cdk8s.Testing.app(), "sos-app"), "foundation")
+    foundation.allow_ingress(service(), ports=[80])
+    with pytest.raises(ValueError, match=re.escape("workload='daemonset.shop' was opened before; name all its ports and clients in one call")):
+        foundation.allow_ingress(service(), ports=[81])

@@ -10,6 +10,7 @@ from typing import Any
 from sos_constructs import Clients, Database, HaPostgres, Pooler, SosNamespace
 from sos_constructs.emit import emit
 from sos_constructs.foundation import EGRESS_LABEL, EGRESS_RESTRICTED
+from sos_constructs.pod_security.standard import violations
 from sos_constructs.postgres.grants.network import Client, policy_name, server
 from sos_constructs.review.graph import build
 from sos_constructs.workloads import POD
@@ -160,6 +161,15 @@ def test_two_databases_and_a_reader_in_one_container(form: str):
     assert len(pod(workload)["volumes"]) == len(pod(workload)["containers"][0]["volumeMounts"]) == len(policies) == 1
 
 
+@FORMS
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_runs_under_pod_security_restricted(form: str, kind: str):
+    workload, _ = granted(form, kind, {"database": "auth"})
+    assert violations({}, pod(workload), "restricted") == []
+    workload, _ = granted(form, kind, {"database": "auth", "restricted": False})
+    assert violations({}, pod(workload), "restricted")
+
+
 def test_a_manifest_is_not_changed():
     _, db = install({})
     before = plain("Deployment", containers=[{"name": "main", "env": [{"name": "A", "value": "1"}]}])
@@ -196,7 +206,7 @@ def test_what_was_written_by_hand_with_the_handles_stays():
     by_hand = plain(
         "Deployment", containers=[{"name": "main", "env": db.database("auth").libpq_env(), "volumeMounts": [db.ca.mount()]}], volumes=[db.ca.volume()]
     )
-    assert db.grant(by_hand, database="auth") == by_hand
+    assert db.grant(by_hand, database="auth", restricted=False) == by_hand
 
 
 def test_workloads_of_cdk8s_plus_share_the_volume():
@@ -207,6 +217,7 @@ def test_workloads_of_cdk8s_plus_share_the_volume():
     assert found == [[db.ca.volume()]] * 2  # type: ignore[union-attr]
 
 
+GIVEN = ("env", "volumeMounts", "securityContext")
 names = st.sampled_from(["main", "side", "migrate"])
 entries = st.lists(
     st.fixed_dictionaries({"name": st.sampled_from(["A", "B", "TZ"]), "value": st.sampled_from(["", "1"])}), max_size=2, unique_by=lambda e: e["name"]
@@ -234,7 +245,7 @@ def test_any_manifest(kind: str, containers: list[dict[str, Any]], volumes: list
     assert PLAIN.grant(made, database="auth", dsn=dsn, readonly=readonly) == made
     assert {k: v for k, v in made.items() if k != "spec"} == {k: v for k, v in before.items() if k != "spec"}
     for old, new in zip(pod(before)["containers"], pod(made)["containers"], strict=True):
-        assert {k: v for k, v in new.items() if k not in ("env", "volumeMounts")} == {k: v for k, v in old.items() if k not in ("env", "volumeMounts")}
+        assert {k: v for k, v in new.items() if k not in GIVEN} == {k: v for k, v in old.items() if k not in GIVEN}
         assert new["env"][: len(old.get("env", []))] == old.get("env", [])
         assert new["volumeMounts"][:-1] == old.get("volumeMounts", [])
         assert len({entry["name"] for entry in new["env"]}) == len(new["env"])

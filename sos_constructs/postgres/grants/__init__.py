@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption
-from sos_constructs.foundation import SosNamespace
+from sos_constructs.foundation.construct import denies_egress
+from sos_constructs.pod_security import restricted
 from sos_constructs.postgres.clients import is_open
 from sos_constructs.postgres.grants import network
 from sos_constructs.postgres.grants.access import Access
@@ -37,7 +38,7 @@ class Grants:
         self._granted: list[tuple[ManifestWorkload | PlusWorkload, Server]] = []
         self._emitted: dict[str, dict[str, Any]] = {}
 
-    def add(self, given: Any, access: Access, server: Server, *, containers: Collection[str] | None, egress: bool) -> Any:
+    def add(self, given: Any, access: Access, server: Server, *, containers: Collection[str] | None, egress: bool, restrict: bool) -> Any:
         """The workload with access; its policies are emitted. Either all of it or, with an error, nothing.
 
         :raises InvalidOption: when the workload cannot have it.
@@ -53,7 +54,7 @@ class Grants:
         path: str = self._scope.node.path
         at_synth(self._scope, ("grants", path), lambda nodes: [f"{path}: {problem}" for problem in self._problems(nodes)])
         self._granted.append((workload, server))
-        return made
+        return restricted(made) if restrict else made
 
     def _workload(self, given: Any) -> ManifestWorkload | PlusWorkload:
         if isinstance(given, Mapping):
@@ -90,8 +91,7 @@ class Grants:
         """Whether ``SosNamespace`` restricts the egress of these pods, by their label or for all of the namespace, as far as the app is built by now."""
         if client.restricted:
             return True
-        ours = self._spec.namespace
-        return any(isinstance(node, SosNamespace) and node.name == ours and node.deny_egress for node in self._scope.node.root.node.find_all())
+        return denies_egress(self._scope, self._spec.namespace)
 
     def _problems(self, nodes: Sequence[IConstruct]) -> list[str]:
         from sos_constructs.postgres.grants import reach  # it brings the reviewer of manifests, which nobody else needs at synth

@@ -10,13 +10,11 @@ from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.grants.access import Access, check_uris, chosen, occupied, taken
 from sos_constructs.postgres.grants.network import Client
 from sos_constructs.postgres.handles import ServerCa
-from sos_constructs.workloads import POD
+from sos_constructs.workloads import POD, mapping_at, pod_selector
 
 from attrs import frozen
 
 KINDS = tuple(kind for kind in POD if kind != "ReplicaSet")
-#: Labels that change with every release: a policy that asked for them would shut out the pods that a rollout has yet to replace.
-_FLEETING = {"app.kubernetes.io/version", "helm.sh/chart"}
 
 
 @frozen
@@ -35,15 +33,11 @@ class ManifestWorkload:
         if not metadata.get("name"):
             raise InvalidOption("workload", kind, "must have metadata.name")
         where = f"{kind}/{metadata['name']}"
-        pod = _at(manifest, POD[kind][:-1])
-        if not _at(pod, ("spec",)).get("containers"):
+        pod = mapping_at(manifest, POD[kind][:-1])
+        if not mapping_at(pod, ("spec",)).get("containers"):
             raise InvalidOption("workload", where, f"must have containers at {'.'.join(POD[kind])}.containers")
-        labels = dict(_at(pod, ("metadata",)).get("labels") or {})
-        # what the workload itself finds its pods by never changes; a Job, a CronJob and a Pod have no such selector
-        selector = dict(manifest["spec"].get("selector") or {}) if kind in ("Deployment", "StatefulSet", "DaemonSet") else {}
-        selector = selector or {"matchLabels": {key: value for key, value in sorted(labels.items()) if key not in _FLEETING}}
-        if not any(selector.values()):
-            raise InvalidOption("workload", where, "must have a label on its pods, such as app.kubernetes.io/name: a NetworkPolicy finds them by it")
+        labels = dict(mapping_at(pod, ("metadata",)).get("labels") or {})
+        selector = pod_selector(manifest)
         client = Client(kind=kind, name=str(metadata["name"]), namespace=metadata.get("namespace"), selector=selector, labels=labels)
         return cls(manifest, client)
 
@@ -53,7 +47,7 @@ class ManifestWorkload:
         :raises InvalidOption: when a container is not there, or has one of the variables or the CA's place for something else.
         """
         made = copy.deepcopy(dict(self.manifest))
-        pod = _at(made, POD[self.client.kind])
+        pod: Any = mapping_at(made, POD[self.client.kind])
         every = [*pod["containers"], *(pod.get("initContainers") or ())]
         names = [[str(container.get("name")) for container in pod.get(field) or ()] for field in ("containers", "initContainers")]
         wanted = chosen(self.client.title, containers, *names)
@@ -82,11 +76,3 @@ class ManifestWorkload:
             if entry.get(key) == item[key]:
                 raise occupied(self.client.title, f"{field} {item[key]}", ca)
         owner[field] = [*(owner.get(field) or ()), item]
-
-
-def _at(manifest: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """The mapping at the end of a path of fields; an empty one where there is none."""
-    found: Any = manifest
-    for name in path:
-        found = (found.get(name) or {}) if isinstance(found, Mapping) else {}
-    return found if isinstance(found, Mapping) else {}
