@@ -1,4 +1,4 @@
-"""Two databases of one's own in one namespace, and a nightly report that may only read.
+"""Two databases in one namespace, and a nightly report that may only read.
 
 ``python examples/own_databases/main.py`` writes them to ``dist/`` beside this file, or to ``$CDK8S_OUTDIR`` where that is set.
 """

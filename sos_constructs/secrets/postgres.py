@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sos_constructs import names
-from sos_constructs.errors import InvalidOption
+from sos_constructs.parts import sequence
 from sos_constructs.secrets.catalogue_logins import cluster_logins, login
 from sos_constructs.secrets.model import LOGIN, Key, SecretSpec
 from sos_constructs.secrets.rings import with_rings
@@ -34,8 +34,7 @@ def postgres_secret(name: str, *, databases: Sequence[Database], roles: Sequence
     :param roles: the same as the HaPostgres gets.
     :raises ValueError: for a name, a database or a role that the HaPostgres would refuse.
     """
-    names.service_name("name", name)
-    check_declared(databases, roles)
+    check_declared(name, databases, roles)
     secret = credentials_name(name)
     rows = (
         *cluster_logins(),
@@ -52,17 +51,15 @@ def postgres_secret(name: str, *, databases: Sequence[Database], roles: Sequence
     )
 
 
-def check_declared(databases: Sequence[Database], roles: Sequence[Role]) -> None:
-    """Raise :class:`InvalidOption` for databases and roles that no HaPostgres takes."""
+def check_declared(name: str, databases: Sequence[Database], roles: Sequence[Role]) -> None:
+    """Raise :class:`InvalidOption` for a name, databases and roles that no HaPostgres takes."""
     from sos_constructs.postgres import roles as rules
+    from sos_constructs.postgres.names import MAX_NAME
     from sos_constructs.postgres.spec import check_databases  # it reads this module
 
-    for option, given in (("databases", databases), ("roles", roles)):
-        value: object = given
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise InvalidOption(option, value, "must be a list")
-    check_databases(databases)
-    rules.check(databases, roles)
+    names.service_name("name", name, at_most=MAX_NAME)
+    check_databases(sequence("databases", databases))
+    rules.check(databases, sequence("roles", roles))
 
 
 def _owner(database: Database) -> tuple[Key, ...]:

@@ -93,6 +93,15 @@ def test_missing_keys_are_told_with_the_way_to_have_them():
     assert "credentials=secrets['shop-postgres']" in str(raised.value)
 
 
+@pytest.mark.parametrize("given", [None, "report", Role("report"), 5])
+@pytest.mark.parametrize("option", ["roles", "databases"])
+def test_a_single_thing_is_no_list(option: str, given: Any):
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "c")
+    options: dict[str, Any] = {option: given}
+    with pytest.raises(ValueError, match=rf"^c/db: {option}=.* must be a list"):
+        HaPostgres(chart, "db", credentials=spec().credentials, **options)
+
+
 @pytest.mark.parametrize("name", ["public", "none", "pg_x", "Report", "a" * 51, "x_202611232130", "9x", ""])
 def test_owners_have_the_same_rule(name: str):
     """The one that the agent reads, too."""

@@ -91,7 +91,7 @@ def test_catalogues_add_up():
         (lambda: SecretCatalogue(["shop"]), "catalogue='shop' must hold rows such as postgres_secret(…) makes"),  # type: ignore[list-item]
         (lambda: SECRETS.without("postgres"), "secret='postgres' is not in the catalogue"),
         (lambda: BOTH["shop-postgre"], "secret='shop-postgre' is not in the catalogue (did you mean 'shop-postgres'?)"),
-        (lambda: postgres_secret("Shop", databases=SHOP), "name='Shop' must be a DNS-1123 label"),
+        (lambda: postgres_secret("Shop", databases=SHOP), "name='Shop' must be a DNS-1035 label"),
         (lambda: postgres_secret("shop", databases="shop"), "databases='shop' must be a list"),  # type: ignore[arg-type]
         (lambda: postgres_secret("shop", databases=SHOP[0]), "databases=Database(name='shop'"),  # type: ignore[arg-type]
         (lambda: postgres_secret("shop", databases=["shop"]), "databases='shop' must be a Database"),  # type: ignore[list-item]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import logins, roles, scram
-from .files import Declared
+from .files import Declared, DeclaredError
 from .psql import Psql, SqlError, identifier, literal
 
 _APPLIED = "sos_agent"
@@ -30,23 +30,44 @@ class Action:
 def reconcile(declared: Declared, psql: Psql) -> Iterator[str]:
     """Make roles and databases as declared and tell each thing when it is done; nothing when nothing differed.
 
-    :raises SqlError: at the end, naming each further role, and each database whose extensions or SQL, that failed; the others are done all the same.
+    :raises SqlError: at the end, naming each database and each further role that failed; the others are done all the same.
     """
-    failed: list[str] = []
-    for step, more in ((_roles, roles.keep), (_databases, roles.open_databases)):
-        for action in step(declared, psql):
+    failed: dict[str, str] = {}
+    owners = {database["owner"] for database in declared.databases}
+    there = _Roles.of(psql)
+    for action in _roles(declared, [role for role in declared.roles if role["name"] not in owners], psql, there):  # nothing works without these
+        psql.query(action.sql, action.database)
+        yield action.description
+    for database in declared.databases:
+        owner = [role for role in declared.roles if role["name"] == database["owner"]]
+        yield from _isolated(database, _roles(declared, owner, psql, there), psql, failed)
+    yield from roles.keep(declared, psql, failed)
+    made = _owners(psql)
+    for database in declared.databases:
+        yield from _isolated(database, _database(database, made), psql, failed)
+    made, granted = _owners(psql), _granted(psql)
+    readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
+    for database in declared.databases:
+        if database["name"] in made:
+            yield from _isolated(database, _closed(database["name"], readers, granted), psql, failed)
+    yield from roles.open_databases(declared, psql, failed)
+    for database in declared.databases:
+        yield from _isolated(database, _contents(database, psql), psql, failed)
+    if failed:
+        raise SqlError("; ".join(f"{what}: {error}" for what, error in failed.items()))
+
+
+def _isolated(database: dict[str, Any], actions: Iterator[Action], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
+    """Do the actions of one database, unless something of it has failed before."""
+    what = f"database {database['name']}"
+    if what in failed:
+        return
+    try:
+        for action in actions:
             psql.query(action.sql, action.database)
             yield action.description
-        yield from more(declared, psql, failed)
-    for database in declared.databases:
-        try:
-            for action in _contents(database, psql):
-                psql.query(action.sql, action.database)
-                yield action.description
-        except SqlError as error:  # noqa: PERF203  (a handful of databases, each with its own failure)
-            failed.append(f"database {database['name']}: {error}")
-    if failed:
-        raise SqlError("; ".join(failed))
+    except (DeclaredError, SqlError) as error:
+        failed[what] = str(error)
 
 
 def stored_verifiers(psql: Psql) -> dict[str, str]:
@@ -54,51 +75,69 @@ def stored_verifiers(psql: Psql) -> dict[str, str]:
     return {row[0]: row[1] for row in psql.query("SELECT rolname, coalesce(rolpassword, '') FROM pg_catalog.pg_authid WHERE rolcanlogin")}
 
 
-def _roles(declared: Declared, psql: Psql) -> Iterator[Action]:
-    verifiers = stored_verifiers(psql)
-    locked = {row[0] for row in psql.query("SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolcanlogin")}
-    for role in declared.roles:
+@dataclass(frozen=True)
+class _Roles:
+    """The roles that are there before anything is done."""
+
+    verifiers: dict[str, str]
+    locked: set[str]
+    members: set[tuple[str, str]]
+
+    @classmethod
+    def of(cls, psql: Psql) -> _Roles:
+        locked = {row[0] for row in psql.query("SELECT rolname FROM pg_catalog.pg_roles WHERE NOT rolcanlogin")}
+        members = psql.query("SELECT pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")
+        return cls(stored_verifiers(psql), locked, {(row[0], row[1]) for row in members})
+
+
+def _roles(declared: Declared, wanted: list[dict[str, str]], psql: Psql, there: _Roles) -> Iterator[Action]:
+    for role in wanted:
         name, want = role["name"], logins.wanted(declared, role)
         password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
-        if name in locked:
+        if name in there.locked:
             yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
-        elif name not in verifiers:
+        elif name not in there.verifiers:
             yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
-        elif name in want and not scram.matches(want[name], verifiers[name]):
+        elif name in want and not scram.matches(want[name], there.verifiers[name]):
             yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
-        elif name not in want and verifiers[name]:
+        elif name not in want and there.verifiers[name]:
             yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
-        for description, sql in logins.changes(psql, name, want, verifiers):
+        for description, sql in logins.changes(psql, name, want, there.verifiers):
             yield Action(description, sql)
-    members = {
-        (row[0], row[1]) for row in psql.query("SELECT pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members")
-    }
-    for role in declared.roles:
         group = role.get("member_of")
-        if group and (role["name"], group) not in members:
-            yield Action(f"add role {role['name']} to {group}", f"GRANT {identifier(group)} TO {identifier(role['name'])}")
+        if group and (name, group) not in there.members:
+            yield Action(f"add role {name} to {group}", f"GRANT {identifier(group)} TO {identifier(name)}")
 
 
-def _databases(declared: Declared, psql: Psql) -> Iterator[Action]:
-    there = {row[0]: row[1] for row in psql.query("SELECT datname, pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database")}
-    for database in declared.databases:
-        name, owner = database["name"], database["owner"]
-        if name not in there:
-            yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}{_locale(database)}")
-        elif there[name] != owner:
-            yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
-    # CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights. Readers are the roles that
-    # collect statistics in every database: they may connect, and read no table.
+def _owners(psql: Psql) -> dict[str, str]:
+    return {row[0]: row[1] for row in psql.query("SELECT datname, pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database")}
+
+
+def _granted(psql: Psql) -> set[tuple[str, str]]:
+    """Who has a right on which database; an empty name is PUBLIC."""
     grants = "SELECT d.datname, CASE a.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(a.grantee) END FROM pg_catalog.pg_database d,"
     grants += " pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a"
-    granted = {(row[0], row[1]) for row in psql.query(grants)}
-    readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
-    for name in (database["name"] for database in declared.databases):
-        if (name, "") in granted:
-            yield Action(f"close database {name} to all but its owner", f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC")
-        for reader in readers:
-            if (name, reader) not in granted:
-                yield Action(f"let {reader} connect to database {name}", f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(reader)}")
+    return {(row[0], row[1]) for row in psql.query(grants)}
+
+
+def _database(database: dict[str, Any], there: dict[str, str]) -> Iterator[Action]:
+    name, owner = database["name"], database["owner"]
+    if name not in there:
+        yield Action(f"create database {name}", f"CREATE DATABASE {identifier(name)} OWNER {identifier(owner)}{_locale(database)}")
+    elif there[name] != owner:
+        yield Action(f"give database {name} to {owner}", f"ALTER DATABASE {identifier(name)} OWNER TO {identifier(owner)}")
+
+
+def _closed(name: str, readers: list[str], granted: set[tuple[str, str]]) -> Iterator[Action]:
+    """CONNECT and TEMPORARY are PUBLIC's by default (PostgreSQL manual, table 5.2); the owner keeps its own rights.
+
+    Readers are the roles that collect statistics in every database: they may connect, and read no table.
+    """
+    if (name, "") in granted:
+        yield Action(f"close database {name} to all but its owner", f"REVOKE ALL ON DATABASE {identifier(name)} FROM PUBLIC")
+    for reader in readers:
+        if (name, reader) not in granted:
+            yield Action(f"let {reader} connect to database {name}", f"GRANT CONNECT ON DATABASE {identifier(name)} TO {identifier(reader)}")
 
 
 def _locale(database: dict[str, Any]) -> str:

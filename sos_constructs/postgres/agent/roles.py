@@ -34,7 +34,7 @@ class _Is:
     verifier: str
 
 
-def keep(declared: Declared, psql: Psql, failed: list[str]) -> Iterator[str]:
+def keep(declared: Declared, psql: Psql, failed: dict[str, str]) -> Iterator[str]:
     """Make the roles and their memberships as declared, and tell each thing when it is done. What fails of one role is added to ``failed``."""
     notes = _noted(psql)
     if not declared.more_roles and not notes:
@@ -55,7 +55,7 @@ def keep(declared: Declared, psql: Psql, failed: list[str]) -> Iterator[str]:
             yield from _each(f"role {note[1]}", _retire(declared, note, psql, there), psql, failed)
 
 
-def open_databases(declared: Declared, psql: Psql, failed: list[str]) -> Iterator[str]:
+def open_databases(declared: Declared, psql: Psql, failed: dict[str, str]) -> Iterator[str]:
     """Let the roles connect and read as declared, in databases that are there."""
     notes = _noted(psql)
     if not declared.more_roles and not notes:
@@ -74,14 +74,14 @@ def open_databases(declared: Declared, psql: Psql, failed: list[str]) -> Iterato
             yield from _each(f"role {note[1]}", _close(note, owners, there), psql, failed)
 
 
-def _each(what: str, changes: Iterable[Change], psql: Psql, failed: list[str]) -> Iterator[str]:
+def _each(what: str, changes: Iterable[Change], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
     try:
         for description, sql, database in changes:
             psql.query(sql, database)
             if description:
                 yield description
     except (DeclaredError, SqlError) as error:
-        failed.append(f"{what}: {error}")
+        failed.setdefault(what, str(error))
 
 
 def _role(declared: Declared, role: dict[str, Any], psql: Psql, notes: set[Note], there: dict[str, _Is]) -> Iterator[Change]:
@@ -200,12 +200,16 @@ def _forget(note: Note) -> str:
 
 
 # In the words of CREATE ROLE, so that what is and what is wanted are compared as text.
-_ROLES = (
-    "SELECT rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,"
-    " CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END, 'CONNECTION LIMIT ' || rolconnlimit,"
-    " 'VALID UNTIL ''' || coalesce(pg_catalog.to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'infinity') || '''',"
-    " CASE WHEN rolsuper OR rolreplication OR rolcreaterole OR rolcreatedb THEN 'more' ELSE '' END, coalesce(rolpassword, '') FROM pg_catalog.pg_authid"
-)
+_ROLES = """
+SELECT rolname,
+  CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
+  CASE WHEN rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
+  CASE WHEN rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
+  'CONNECTION LIMIT ' || rolconnlimit,
+  'VALID UNTIL ''' || coalesce(pg_catalog.to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'infinity') || '''',
+  CASE WHEN rolsuper OR rolreplication OR rolcreaterole OR rolcreatedb THEN 'more' ELSE '' END,
+  coalesce(rolpassword, '')
+FROM pg_catalog.pg_authid"""
 _MEMBERS = "SELECT pg_catalog.pg_get_userbyid(member), pg_catalog.pg_get_userbyid(roleid) FROM pg_catalog.pg_auth_members"
 _CONNECTS = (
     "SELECT pg_catalog.pg_get_userbyid(a.grantee), d.datname FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a"

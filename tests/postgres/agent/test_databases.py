@@ -30,8 +30,8 @@ def test_an_empty_cluster_gets_everything(pod: Pod):
     for pattern in ("rolpassword", "pg_auth_members", "pg_get_userbyid(datdba)", "aclexplode"):
         pod.psql.answer(pattern)
     done = reconcile(pod)
-    assert done[:9] == [f"create role {name}" for name in ("postgres", "standby", "rewind", "monitoring", *FIVE)]
-    assert "add role monitoring to pg_monitor" in done
+    assert done[:5] == [*(f"create role {name}" for name in ("postgres", "standby", "rewind", "monitoring")), "add role monitoring to pg_monitor"]
+    assert done[5:10] == [f"create role {name}" for name in FIVE]
     assert [line for line in done if line.startswith("create database")] == [f"create database {d}" for d in FIVE]
     assert len(pod.psql.changes()) == len(done)
     assert "SCRAM" not in str(done)
@@ -110,6 +110,20 @@ def test_the_failure_of_one_database_keeps_no_other_from_its_own(pod: Pod):
         reconcile(pod)
     assert [sql for sql in pod.psql.changes() if "SELECT good" in sql]
     assert [sql for sql in pod.psql.changes() if "('emergency', " in sql], "noted as run"
+
+
+def test_a_database_that_cannot_be_made_keeps_no_other_from_being_made(pod: Pod):
+    """An owner without a password, and a locale that the image does not have."""
+    (pod.member.credentials_dir / "auth-db-password").unlink()
+    for pattern in ("rolpassword", "pg_get_userbyid(datdba)"):
+        pod.psql.answer(pattern)
+    pod.psql.answer('CREATE DATABASE "users"', error="ERROR:  invalid locale name\n")
+    with pytest.raises(SqlError) as raised:
+        reconcile(pod)
+    assert str(raised.value) == "database auth: Secret key auth-db-password: is missing; database users: ERROR:  invalid locale name"
+    made = {sql.split()[2] for sql in pod.psql.changes() if sql.startswith("CREATE DATABASE")}
+    assert made == {'"users"', '"emergency"', '"medical"', '"devices"'}
+    assert not any('CREATE ROLE "auth"' in sql for sql in pod.psql.changes())
 
 
 def test_a_declared_role_that_may_no_longer_log_in_may_again(pod: Pod):
