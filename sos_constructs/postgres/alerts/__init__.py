@@ -1,14 +1,19 @@
 """The alerts of HaPostgres, as data. ``monitoring.prometheus_rule`` makes the PrometheusRule of them, docs/ the table and the runbook.
 
-``$cluster`` in an expression stands for the label matchers of one installation, ``$volumes`` for those of its volumes,
-``$members`` for its number of pods, ``$cronjob`` and ``$backup_age`` for its backup job, ``$renewal`` for the time before its certificate's end at
-which that is to be renewed, ``$poolers`` and ``$wait`` for the pooler's pods and ``query_wait_timeout``. Series come from Patroni (``patroni_*``), the
+Words with ``$`` in an expression are filled in for one installation:
+
+- ``$cluster``, ``$volumes``: label matchers of its pods and of its volumes;
+- ``$members``, ``$poolers``: numbers of its pods and of its pooler's pods;
+- ``$cronjob``, ``$backup_age``: its backup job;
+- ``$renewal``: the time before a certificate's end at which it is to be renewed;
+- ``$wait``: the pooler's ``query_wait_timeout``.
+
+Series come from Patroni (``patroni_*``), the
 exporter (``pg_*``, ``sos_pg_*``), the agent (``sos_agent_*``), the pooler's agent (``sos_pooler_*``), the kubelet (``kubelet_*``) and
 kube-state-metrics (``kube_*``).
 
-Two rules for whoever adds one. A member's series vanish with the member, at once: an alert that must survive that says so with
-``absent``, ``unless`` or a count. And what a server counts of itself stays on it after a failover, so that what only a primary can do is
-joined with ``sos_pg_postmaster_in_recovery == 0``.
+Two rules for a new alert. A member's series disappear with the member, at once. An alert that must survive this uses ``absent``, ``unless`` or a count.
+And a server keeps its own counters after a failover. So what only a primary can do is joined with ``sos_pg_postmaster_in_recovery == 0``.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ AGENT = (
         lasting="10m",
         severity="warning",
         summary="The agent in {{ $labels.pod }} cannot finish {{ $labels.step }}",
-        description="The cluster goes on as it is, but declared databases, users, passwords, settings or certificates do not arrive.",
+        description="The cluster keeps running, but changed databases, users, passwords, settings or certificates do not arrive.",
         look=(_LOG, "patronictl list"),
         act=(
-            "Each failure is one line with its reason: a Secret key that is missing, SQL that fails, a postgresql.conf that PostgreSQL does not take, a "
-            "certificate that cannot be used. Mend that; the step is tried again by itself. While the step failover fails, a crash costs Patroni's ttl; "
-            "while serving does, a former primary (label app.kubernetes.io/component) stays out of its Services."
+            "Each failure is one log line with its reason: a missing Secret key, SQL that fails, a postgresql.conf that PostgreSQL refuses, a certificate that "
+            "cannot be used. Correct the cause; the agent retries by itself. While the step failover fails, a crash costs Patroni's ttl. While the step serving "
+            "fails, a former primary (label app.kubernetes.io/component) stays out of its Services."
         ),
     ),
     Alert(
@@ -27,20 +27,20 @@ AGENT = (
         lasting="5m",
         severity="warning",
         summary="The agent in {{ $labels.pod }} has finished nothing for {{ $value | humanizeDuration }}",
-        description="It hangs or fails at everything. Nothing that is changed in ConfigMaps or Secrets arrives.",
+        description="It hangs, or every step fails. No change of a ConfigMap or Secret arrives.",
         look=(_LOG, "patronictl list"),
-        act="Its liveness probe restarts it when it hangs. If it stays: the log; deleting the pod restarts everything in it (a standby first).",
+        act="Its liveness probe restarts it when it hangs. If the alert stays, read the log. Deleting the pod restarts everything in it; begin with a standby.",
     ),
     Alert(
         name="AgentDown",
         expr="patroni_postgres_running{$cluster} == 1 unless on (namespace, pod) sos_agent_last_success_timestamp_seconds{$cluster}",
         lasting="10m",
         severity="warning",
-        summary="The agent in {{ $labels.pod }} is not there",
-        description="Its metrics are gone while the member runs. After a failure nobody mends this member or takes a dead primary out of the Service.",
+        summary="The agent in {{ $labels.pod }} is missing",
+        description="Its metrics are gone while the member runs. After a failure nothing repairs this member or removes a dead primary from the Service.",
         look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
-        act="Restarting again and again: the log with --previous, its memory limit. Running: the NetworkPolicy and port 8009. Two pods labelled primary "
-        "(kubectl get pods -L role): the dead one stays in the Service until kubectl label pod postgres-0 role- takes it out.",
+        act="If it restarts again and again: read the log with --previous, and check its memory limit. If it runs: check the NetworkPolicy and port 8009. If two pods "
+        "are labelled primary (kubectl get pods -L role), remove the dead one from the Service: kubectl label pod postgres-0 role-.",
     ),
     Alert(
         name="AgentActed",
@@ -48,16 +48,16 @@ AGENT = (
         expr="time() - (sos_agent_last_action_timestamp_seconds{$cluster} > 0) < 3600",
         lasting="0m",
         severity="warning",
-        summary="The agent in {{ $labels.pod }} did to its member within the last hour: {{ $labels.action }}",
+        summary="The agent in {{ $labels.pod }} acted on its member within the last hour: {{ $labels.action }}",
         description=(
-            "restart: a standby did not stream and had its pod restarted. reinitialize: that did not help, and it was copied anew from its leader. "
-            "hand_over: a primary in strict mode that no standby heard gave its lock away. It mended itself; the cause may come again."
+            "restart: a standby did not stream, and its pod was restarted. reinitialize: that did not help, and the standby was copied again from its leader. "
+            "hand_over: a primary in strict mode that no standby heard gave its lock away. The member is repaired; the cause may return."
         ),
         look=("patronictl list", _LOG, "kubectl -n sos-app logs postgres-0 -c postgres --tail=50"),
         act=(
-            "Why did it lose its stream? Log that the primary no longer had: max_slot_wal_keep_size, a standby that was away for long. Diverged after a "
-            "failover: nothing to do. hand_over: the network between the nodes. Each is limited (restart: 10 minutes, hand_over: 10 minutes, reinitialize: "
-            "1 hour); when that is used up, AgentFailing fires with the reason."
+            "Why did it lose its stream? If the primary no longer had the log: max_slot_wal_keep_size, or a standby that was away for long. If it diverged after a "
+            "failover: nothing to do. hand_over: check the network between the nodes. Each action has a pause (restart and hand_over: 10 minutes, reinitialize: "
+            "1 hour). When an action is needed again before that, AgentFailing fires with the reason."
         ),
     ),
 )

@@ -18,9 +18,8 @@ AVAILABILITY = (
         description="No member takes writes. Patroni promotes a standby within seconds unless none is healthy enough or Patroni is paused.",
         look=(_PODS, "patronictl list", "patronictl history", "kubectl -n sos-app get configmap postgres-patroni-leader -o yaml", _LOG),
         act=(
-            "Paused (patronictl list says so)? patronictl resume. Else read the log of the member with the newest data for why it does not promote. In quorum "
-            "mode"
-            " only a member that has every acknowledged commit may: bring such a one back before you think of patronictl failover, which loses commits."
+            "Is Patroni paused (patronictl list shows it)? Run patronictl resume. Otherwise read the log of the member with the newest data: why does it not "
+            "promote? In quorum mode only a member with every acknowledged commit may. Bring such a member back first; patronictl failover would lose commits."
         ),
     ),
     Alert(
@@ -33,12 +32,11 @@ AVAILABILITY = (
         lasting="1m",
         severity="critical",
         summary="{{ $labels.namespace }}/{{ $labels.postgres_cluster }} has {{ $value }} primaries",
-        description="More than one member takes writes: the histories part, and those of all but one will be thrown away.",
+        description="More than one member takes writes. Their histories diverge, and only one of them will survive.",
         look=(_PODS, "patronictl list", "kubectl -n sos-app get configmap postgres-patroni-leader -o yaml"),
         act=(
             "Delete every such pod that does not hold the lock (annotation leader of the ConfigMap whose name ends in -leader). If its writes matter, copy "
-            "them out"
-            " first (pg_dump): when it comes back as a standby, pg_rewind removes them."
+            "them first (pg_dump). When the member comes back as a standby, pg_rewind removes them."
         ),
     ),
     Alert(
@@ -50,8 +48,8 @@ AVAILABILITY = (
         description="No pod is scraped, so no other alert can fire. Either all pods are gone or Prometheus does not reach or select them.",
         look=(_PODS, "kubectl -n sos-app get networkpolicy", "kubectl -n sos-app get podmonitor", "kubectl get nodes"),
         act=(
-            "Pods there and ready? Then the way of Prometheus: its page of targets, the labels by which it selects the PodMonitor (monitoring.labels), and the"
-            " NetworkPolicy, which lets in the namespace monitoring.namespace."
+            "Are the pods ready? Then check Prometheus: its page of targets, the labels that select the PodMonitor (monitoring.labels), and the"
+            " NetworkPolicy, which admits the namespace monitoring.namespace."
         ),
     ),
     Alert(
@@ -60,12 +58,11 @@ AVAILABILITY = (
         lasting="5m",
         severity="warning",
         summary="{{ $labels.namespace }}/{{ $labels.postgres_cluster }} is down to {{ $value }} members",
-        description="The next failure may have no standby to fall back to.",
+        description="After the next failure there may be no standby left to promote.",
         look=(_PODS, "kubectl -n sos-app get events --sort-by=.lastTimestamp", "kubectl get nodes", "patronictl list"),
         act=(
-            "Node gone for good and storage local to it: delete the claim data-<pod> and the pod, and the member is copied anew elsewhere. Else what the "
-            "events say:"
-            " image, memory, volume. Scaled by hand? Keep instances= of HaPostgres in step."
+            "Is the node lost for ever, with local storage? Delete the claim data-<pod> and the pod; the member is then copied to another node. Otherwise "
+            "follow the events: image, memory, volume. Scaled by hand? Set instances= of HaPostgres to the same number."
         ),
     ),
     Alert(
@@ -78,8 +75,8 @@ AVAILABILITY = (
         description="Patroni says that the server runs. Alerts about this member's connections, replication, locks and archiving cannot fire.",
         look=(_PODS, "kubectl -n sos-app logs postgres-0 -c postgres-exporter --tail=20", _SESSIONS),
         act=(
-            "Every connection taken is the usual reason; see SosPostgresConnectionsExhausted. Else the exporter's log: memory limit, socket, a role monitoring "
-            "that cannot log in."
+            "Usually every connection is in use; see SosPostgresConnectionsExhausted. Otherwise read the exporter's log: memory limit, socket, or a role "
+            "monitoring that cannot log in."
         ),
     ),
     Alert(
@@ -94,8 +91,8 @@ AVAILABILITY = (
         description="A failover or switchover took place within the last ten minutes.",
         look=("patronictl history", "patronictl list", "kubectl -n sos-app get events --sort-by=.lastTimestamp"),
         act=(
-            "Planned (rollout, drain)? Then nothing. Else the log of the former primary for why it lost the lock: kubectl logs, with --previous if its "
-            "container restarted."
+            "Was it planned (rollout, drain)? Then do nothing. Otherwise read the log of the former primary: why did it lose the lock? Use kubectl logs, with "
+            "--previous if its container restarted."
         ),
         needs=("standbys",),
     ),
@@ -114,8 +111,8 @@ AVAILABILITY = (
         ),
         look=("patronictl history", _PODS, "kubectl -n sos-app get events --sort-by=.lastTimestamp", _LOG),
         act=(
-            "Find what the former primaries have in common. To stop it while you look: patronictl pause (then nobody takes over when the primary really fails),"
-            " and patronictl resume afterwards."
+            "Find what the former primaries have in common. patronictl pause stops the changes while you look, but then no standby takes over when the primary"
+            " really fails. Run patronictl resume afterwards."
         ),
         needs=("standbys",),
     ),
@@ -128,8 +125,8 @@ AVAILABILITY = (
         description="It crashes or is killed, and recovers in place. Each time its clients lose their connections.",
         look=(_PODS, _LOG, "kubectl -n sos-app describe pod postgres-0"),
         act=(
-            "terminated by signal 9: out of memory; raise resources.memory_limit, lower work_mem or the number of connections. PANIC: the disk. Else the "
-            "statement that the log names."
+            "'terminated by signal 9' means out of memory: raise resources.memory_limit, or lower work_mem or the number of connections. 'PANIC' points to the "
+            "disk. Otherwise look at the statement that the log names."
         ),
     ),
 )

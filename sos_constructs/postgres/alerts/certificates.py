@@ -1,10 +1,11 @@
 """The certificate that members serve: does it end before somebody renews it.
 
-``$renewal`` is the time before its end at which it is to be renewed: ``CertManager.renew_before``, or the 30 days before which ``sosctl secrets
-check`` begins to note it; for one that lives shorter, the last third of its life, as cert-manager does by itself. Two thirds of that are left when a
-renewal is overdue for ten days of thirty, within which cert-manager has tried some ten times (an hour after a failure, then after twice as long each
-time); a tenth is three days, a weekend. A certificate in the Secret that cannot be used is a failure of the agent's step ``certificate``, with its
-reason: AgentFailing tells.
+``$renewal`` is the time before its end at which it is to be renewed. It is ``CertManager.renew_before``, or 30 days, from which on ``sosctl secrets check``
+reports it. For a short-lived certificate it is the last third of its life, as in cert-manager.
+
+The first alert fires when two thirds of ``$renewal`` are left: of thirty days ten have passed. cert-manager has then tried some ten times (an hour after the
+first failure, then after twice as long each time). The second fires when a tenth is left: three days, a weekend. A certificate in the Secret that cannot be
+used is a failure of the agent's step ``certificate``: AgentFailing fires with the reason.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CERTIFICATES = (
         lasting="15m",
         severity="warning",
         summary="The certificate of {{ $labels.namespace }}/{{ $labels.postgres_cluster }} ends in {{ $value | humanizeDuration }} and has not been renewed",
-        description="When it ends, clients and standbys that connect anew refuse the server. The renewal is long overdue.",
+        description="When it ends, new connections of clients and standbys refuse the server. The renewal is long overdue.",
         look=(_SECRET, _LOG, "kubectl -n sos-app get events --sort-by=.lastTimestamp"),
         act=(
             "From cert-manager: kubectl describe certificate postgres-tls says why (issuer gone, request not approved); mend that, then cmctl renew "
@@ -66,7 +67,7 @@ CERTIFICATES = (
         look=(_LOG, "kubectl get nodes", "kubectl -n sos-app describe pod postgres-0"),
         act=(
             "The step certificate in its agent's log has a reason? Mend that. Else the kubelet of its node brings nothing new: look at the node; deleting the "
-            "pod mounts the Secret anew (a standby first)."
+            "pod mounts the Secret again (a standby first)."
         ),
         needs=("a certificate", "standbys"),
     ),

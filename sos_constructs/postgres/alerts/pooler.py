@@ -25,7 +25,7 @@ POOLER = (
         lasting="2m",
         severity="critical",
         summary=f"No pooler of {_NAME} answers{{{{ with $labels.side }}}} (side {{{{ . }}}}){{{{ end }}}}",
-        description="Who connects through the pooler is refused. Or no pod of it is scraped, and no other alert about it can fire.",
+        description="Clients of the pooler are refused. Or none of its pods is scraped, and no other alert about it can fire.",
         look=(_PODS, "kubectl -n sos-app describe deployment postgres-pooler", _AGENT, _PRIMARY, "kubectl get nodes"),
         act=(
             "Pods waiting: what describe says (image, memory, nodes); Init:Error: the log of the container render names the Secret key. Pods ready: the way "
@@ -73,7 +73,7 @@ POOLER = (
         lasting="2m",
         severity="critical",
         summary="Clients of {{ $labels.database }} have waited {{ $value | humanizeDuration }} for a server in {{ $labels.pod }} (side {{ $labels.side }})",
-        description="Those that wait for query_wait_timeout are told so: requests of services fail now or in a moment.",
+        description="A client that waits for query_wait_timeout gets an error: requests of services fail now or in a moment.",
         look=(_POOLS, _ACTIVE, _PRIMARY),
         act=(
             "Server connections all active (sv_active): what do they do? A long transaction or one that waits for a lock: end it (SosPostgresLongTransaction, "

@@ -17,13 +17,13 @@ REPLICATION = (
         severity="warning",
         summary="{{ $labels.pod }} is a standby but does not stream",
         description=(
-            "It falls behind, cannot be promoted, and its slot keeps WAL on the primary. The agent has restarted it once already, unless Patroni is paused."
+            "It falls behind, cannot be promoted, and its slot keeps WAL on the primary. The agent has already restarted it once, unless Patroni is paused."
         ),
         look=("patronictl list", "kubectl -n sos-app logs postgres-0 -c postgres --tail=50", "kubectl -n sos-app logs postgres-0 -c agent --tail=20"),
         act=(
             "'new timeline … forked off': delete the pod, a clean start runs pg_rewind. 'requested WAL segment has already been removed', or the restart did "
             "not help:"
-            " patronictl reinit, which copies the member anew. 'could not connect': network, password."
+            " patronictl reinit, which copies the member again. 'could not connect': network, password."
         ),
         needs=("standbys",),
     ),
@@ -71,6 +71,6 @@ REPLICATION = (
         summary="WAL for slot {{ $labels.slot_name }} on {{ $labels.pod }} is gone or about to go",
         description="The consumer cannot catch up any more.",
         look=("patronictl list", _SLOTS),
-        act="patronictl reinit for the member of that name; drop a logical slot and start its subscription anew.",
+        act="patronictl reinit for the member of that name; drop a logical slot and create its subscription again.",
     ),
 )
