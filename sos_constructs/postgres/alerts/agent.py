@@ -16,9 +16,9 @@ AGENT = (
         description="The cluster keeps running, but changed databases, users, passwords, settings or certificates do not arrive.",
         look=(_LOG, "patronictl list"),
         act=(
-            "Each failure is one log line with its reason: a missing Secret key, SQL that fails, a postgresql.conf that PostgreSQL refuses, a certificate that "
-            "cannot be used. Correct the cause; the agent retries by itself. While the step failover fails, a crash costs Patroni's ttl. While the step serving "
-            "fails, a former primary (label app.kubernetes.io/component) stays out of its Services."
+            "Each failure is one log line with its reason: a missing Secret key, SQL that fails, a postgresql.conf that PostgreSQL refuses, a certificate "
+            "that cannot be used. Correct the cause; the agent retries by itself. While the step failover fails, a crash costs Patroni's ttl. While the "
+            "step serving fails, a former primary (label app.kubernetes.io/component) stays out of its Services."
         ),
     ),
     Alert(
@@ -39,8 +39,10 @@ AGENT = (
         summary="The agent in {{ $labels.pod }} is missing",
         description="Its metrics are gone while the member runs. After a failure nothing repairs this member or removes a dead primary from the Service.",
         look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
-        act="If it restarts again and again: read the log with --previous, and check its memory limit. If it runs: check the NetworkPolicy and port 8009. If two pods "
-        "are labelled primary (kubectl get pods -L role), remove the dead one from the Service: kubectl label pod postgres-0 role-.",
+        act=(
+            "If it restarts again and again: read the log with --previous, and check its memory limit. If it runs: check the NetworkPolicy and port 8009. If "
+            "two pods are labelled primary (kubectl get pods -L role), remove the dead one from the Service: kubectl label pod postgres-0 role-."
+        ),
     ),
     Alert(
         name="AgentActed",
@@ -55,9 +57,9 @@ AGENT = (
         ),
         look=("patronictl list", _LOG, "kubectl -n sos-app logs postgres-0 -c postgres --tail=50"),
         act=(
-            "Why did it lose its stream? If the primary no longer had the log: max_slot_wal_keep_size, or a standby that was away for long. If it diverged after a "
-            "failover: nothing to do. hand_over: check the network between the nodes. Each action has a pause (restart and hand_over: 10 minutes, reinitialize: "
-            "1 hour). When an action is needed again before that, AgentFailing fires with the reason."
+            "Why did it lose its stream? If the primary no longer had the log: max_slot_wal_keep_size, or a standby that was away for long. If it diverged "
+            "after a failover: nothing to do. hand_over: check the network between the nodes. Each action has a pause (restart and hand_over: 10 minutes, "
+            "reinitialize: 1 hour). When an action is needed again before that, AgentFailing fires with the reason."
         ),
     ),
 )
