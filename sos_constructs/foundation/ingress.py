@@ -24,7 +24,7 @@ def policy(namespace: str, workload: Mapping[str, Any] | kplus.AbstractPod, port
     :raises InvalidOption: for what is no workload, and a port or client that cannot be.
     """
     title, selector = _pods(workload)
-    sources = [{"podSelector": {}}] if clients is None else [_peer(number, each) for number, each in enumerate(clients)]
+    sources = [{"podSelector": {}}] if clients is None else [peer for number, each in enumerate(clients) for peer in _peers(number, each)]
     if not sources:
         raise InvalidOption("clients", clients, "must name at least one; leave it out for every pod of the namespace")
     given: Any = ports
@@ -54,12 +54,12 @@ def _pods(workload: Any) -> tuple[str, dict[str, Any]]:
     raise InvalidOption("workload", workload, "must be a manifest (a dict), or a Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod of cdk8s_plus_27")
 
 
-def _peer(number: int, clients: Any) -> dict[str, Any]:
-    if not hasattr(clients, "peer"):
+def _peers(number: int, clients: Any) -> list[dict[str, Any]]:
+    if not hasattr(clients, "peers"):
         raise InvalidOption(f"clients[{number}]", clients, 'must be made with Clients(…), for instance Clients(pods={"app": "web"})')
     clients.check(f"clients[{number}]")
-    peer: dict[str, Any] = clients.peer()
-    return peer
+    found: list[dict[str, Any]] = clients.peers()
+    return found
 
 
 def _name(title: str) -> str:

@@ -244,8 +244,8 @@ def _run_as_non_root(pod: Pod) -> Found:
     for where, container in pod.containers():
         context = _mapping(container.get("securityContext"))
         own, is_root = context.get("runAsNonRoot"), context.get("runAsUser", pod.context.get("runAsUser")) == 0
-        if own is False or (own is None and not pod.context.get("runAsNonRoot")):
-            filled = own is None and "runAsNonRoot" not in pod.context and not is_root
+        if own is False or (own is None and pod.context.get("runAsNonRoot") is None):  # of a pod's false the pod tells
+            filled = own is None and not is_root
             yield where, "securityContext.runAsNonRoot", _must("be true, here or in the pod's own", filled=filled)
 
 
