@@ -6,6 +6,7 @@ kubectl says so. Checked on what is about to be written, so that it holds for ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ Manifest = Mapping[str, Any]
 
 _WORKLOADS = ("Pod", "PodTemplate", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Rollout")
 _PROVIDERS = ("ConfigMap", "Secret", "SealedSecret", "ExternalSecret")
+_REFERENCE = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 _SHOWN = 3
 """Variables named in a message before "and so many more"."""
 
@@ -83,6 +85,10 @@ def _problems(container: Manifest, keys: Mapping[tuple[str, str, str], Iterable[
             f"{variables} would come from {first} and from {second}, and the last one wins without a word; "
             "leave one out, give one of them a prefix, or take single keys under another name"
         )
+    for place, entry in enumerate(container.get("env") or ()):
+        for name in _REFERENCE.findall(str(entry.get("value", ""))):
+            if name in own[place + 1 :] and name not in own[:place]:
+                yield f"{entry['name']} refers to $({name}), which stands after it, so that Kubernetes does not expand it; put {name} before it"
     for name in dict.fromkeys(name for name in own if own.count(name) > 1):
         yield f"{name} stands twice in env, and the last one wins without a word; leave one out"
 

@@ -179,3 +179,17 @@ def test_everything_of_the_platform_fits_into_one_container(chart: cdk8s.Chart) 
     assert len(handles) == 12
     emit(chart, pod(*config.env_from(), env=[handle.env(key) for handle in handles for key in handle.keys]))
     assert cdk8s.Testing.synth(chart)
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ([{"name": "URL", "value": "x://$(USER)"}, {"name": "USER", "value": "a"}], True),
+        ([{"name": "USER", "value": "a"}, {"name": "URL", "value": "x://$(USER)"}], False),
+        ([{"name": "URL", "value": "x://$$(USER)"}, {"name": "USER", "value": "a"}], False),
+        ([{"name": "URL", "value": "x://$(OTHER)"}, {"name": "USER", "value": "a"}], False),
+    ],
+)
+def test_a_reference_to_what_stands_after_it(env: list[dict[str, Any]], told: bool) -> None:
+    message = "Pod 'app', container 'api': URL refers to $(USER), which stands after it, so that Kubernetes does not expand it; put USER before it"
+    assert list(clashes([pod(env=env)])) == ([message] if told else [])

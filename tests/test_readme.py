@@ -17,6 +17,9 @@ from sos_constructs.cli.app import app as sosctl
 import cdk8s
 import pytest
 import typer
+import yaml
+
+from tests import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -27,21 +30,24 @@ def blocks(text: str, *languages: str) -> list[str]:
     return [body for language, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if language in languages]
 
 
-@pytest.mark.parametrize("number", range(len(blocks(README, "python"))))
-def test_programs_run(number: int, tmp_path: Path):
-    program = tmp_path / "main.py"
-    program.write_text(blocks(README, "python")[number])
+def run(program: str, folder: Path) -> bytes:
+    """What the program writes to dist/."""
+    (folder / "main.py").write_text(program)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("JSII_", "CDK8S_"))} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-W", "error", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-W", "error", "main.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    if "app.synth()" in program.read_text():
-        assert (tmp_path / "dist" / "sos-app.k8s.yaml").read_bytes() == (ROOT / "dist" / "sos-app.k8s.yaml").read_bytes(), (
-            "the README's chart is the reference chart"
-        )
+    return (folder / "dist" / "sos-app.k8s.yaml").read_bytes()
 
 
-def test_there_are_programs():
-    assert len(blocks(README, "python")) >= 2
+def test_the_readmes_chart_is_the_reference_chart(tmp_path: Path):
+    assert run(blocks(README, "python")[0], tmp_path) == (ROOT / "dist" / "sos-app.k8s.yaml").read_bytes()
+
+
+def test_the_readmes_service_goes_into_it(tmp_path: Path):
+    """The namespace admits it: else synth would fail."""
+    reference = len(list(yaml.safe_load_all((ROOT / "dist" / "sos-app.k8s.yaml").read_text())))
+    made = list(yaml.safe_load_all(run(pages.readme_program(), tmp_path)))
+    assert [(each["kind"], each["metadata"]["name"]) for each in made[reference:]] == [("Deployment", "visits")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sos_constructs.errors import InvalidOption
@@ -28,6 +29,13 @@ class ServerCa:
     secret: str
     mount_dir: str = n.CA_DIR
     volume_name: str = CA_VOLUME
+
+    def beside(self) -> ServerCa:
+        """The same CA at a path of its own, for a pod that has another HaPostgres' CA at the usual path."""
+        word = f"ca-{self.secret}"
+        if len(word) > 63 or "." in word:  # no name for a volume
+            word = f"ca-{hashlib.sha256(self.secret.encode()).hexdigest()[:10]}"
+        return attrs.evolve(self, mount_dir=f"/etc/sos/{word}", volume_name=word)
 
     @property
     def file(self) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sos_constructs import Clients, Database, HaPostgres, Pooler, SosNamespace
+from sos_constructs import Clients, Database, HaPostgres, Pooler, ServerCa, SosNamespace
 from sos_constructs.emit import emit
 from sos_constructs.foundation import EGRESS_LABEL, EGRESS_RESTRICTED
 from sos_constructs.pod_security.standard import violations
@@ -17,6 +17,7 @@ from sos_constructs.workloads import POD
 
 import cdk8s
 import cdk8s_plus_27 as kplus
+import jsii
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -594,13 +595,79 @@ def test_two_workloads_of_one_name():
         db.grant(plain("Deployment", labels={"app": "other"}), database="auth")
 
 
-def test_two_installations_in_one_pod():
+@FORMS
+def test_two_installations_in_one_pod(form: str):
+    """The second one's CA stands at a path of its own; the first one's stays where it is with one database."""
     chart, db = install({})
     other = HaPostgres(chart, "orders", name="orders", credentials=db.spec.credentials)
-    for workload in (plain("Deployment"), plus(chart, "Deployment")):
-        made = db.grant(workload, database="auth", dsn="AUTH_URL")
-        with pytest.raises(ValueError, match=r"sos-app/orders: workload='Deployment/api' has something else at volume"):
-            other.grant(made, database="users", dsn="USERS_URL")
+    workload: Any = plain("Deployment") if form == "plain" else plus(chart, "Deployment")
+    for _ in range(2):
+        workload = db.grant(workload, database="auth", dsn="AUTH_URL")
+        workload = other.grant(workload, database="users", dsn="USERS_URL")
+    alone: Any = plain("Deployment", name="alone") if form == "plain" else plus(chart, "Deployment", "alone")
+    alone = other.grant(alone, database="users")
+    if form == "plain":
+        emit(chart, workload)
+        emit(chart, alone)
+    made = {m["metadata"]["name"]: pod(m) for m in cdk8s.Testing.synth(chart) if m["kind"] == "Deployment"}
+    assert [(volume["name"], volume["secret"]["secretName"]) for volume in made["api"]["volumes"]] == [
+        ("postgres-ca", "postgres-tls"),
+        ("ca-orders-tls", "orders-tls"),
+    ]
+    (container,) = made["api"]["containers"]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/etc/sos/postgres-ca", "/etc/sos/ca-orders-tls"]
+    values = {entry["name"]: entry.get("value", "") for entry in container["env"]}
+    assert "sslrootcert=/etc/sos/postgres-ca/ca.crt" in values["AUTH_URL"]
+    assert "sslrootcert=/etc/sos/ca-orders-tls/ca.crt" in values["USERS_URL"]
+    assert [mount["mountPath"] for mount in made["alone"]["containers"][0]["volumeMounts"]] == ["/etc/sos/postgres-ca"]
+
+
+def test_a_ca_in_a_long_secret_has_a_volume_with_a_name():
+    assert ServerCa(secret="x." * 40 + "y").beside().volume_name == ServerCa(secret="x." * 40 + "y").beside().mount_dir.rpartition("/")[2]
+    assert len(ServerCa(secret="x" * 70).beside().volume_name) <= 63
+
+
+def test_a_uri_that_stands_first_is_not_left_dead():
+    """Kubernetes expands only variables that stand before."""
+    _, db = install({})
+    uri = db.database("auth").dsn_env()[-1]
+    user, password = db.database("auth").dsn_env()[:-1]
+    for env in ([uri], [{"name": "A", "value": "1"}, uri, password], [uri, password, user, {"name": "B", "value": "$(DATABASE_URL)"}]):
+        made = pod(db.grant(plain("Deployment", containers=[{"name": "main", "env": env}]), database="auth", dsn="DATABASE_URL"))["containers"][0]["env"]
+        names = [entry["name"] for entry in made]
+        assert names.index("DATABASE_URL") > max(names.index(user["name"]), names.index(password["name"]))
+        assert len(set(names)) == len(names)
+        assert [entry for entry in made if entry["name"] in ("A", "B", "DATABASE_URL")] == [entry for entry in env if entry not in (user, password)]
+
+
+def test_a_uri_that_stands_first_with_cdk8s_plus():
+    chart, db = install({})
+    workload = plus(chart, "Deployment")
+    uri = db.database("auth").dsn_env()[-1]
+    workload.containers[0].env.add_variable("DATABASE_URL", kplus.EnvValue.from_value(uri["value"]))
+    with pytest.raises(ValueError, match="has DATABASE_URL before AUTH_DB_USERNAME and AUTH_DB_PASSWORD, which it refers to, in container 'main'"):
+        db.grant(workload, database="auth", dsn="DATABASE_URL")
+
+
+def test_a_grant_asks_jsii_no_more_in_a_larger_app(monkeypatch: pytest.MonkeyPatch):
+    chart, db = install({})
+    process = jsii.kernel.provider._process  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    send = process.send
+    sent: list[object] = []
+
+    def count(*arguments: Any, **keywords: Any) -> Any:
+        sent.append(arguments)
+        return send(*arguments, **keywords)
+
+    monkeypatch.setattr(process, "send", count)
+    counts: list[int] = []
+    for number in range(3):
+        before = len(sent)
+        db.grant(plain("Deployment", name=f"api-{number}"), database="auth")
+        counts.append(len(sent) - before)
+        for other in range(20):
+            cdk8s.ApiObject(chart, f"more-{number}-{other}", api_version="v1", kind="ConfigMap")
+    assert counts[2] <= counts[1] <= counts[0]
 
 
 # --- reviewed YAML ----------------------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 _DEFAULTS = {"PGSSLMODE": "sslmode=", "PGSSLROOTCERT": "sslrootcert=", "PGTARGETSESSIONATTRS": "target_session_attrs="}
 """Variables that libpq goes by where a connection URI does not have the option."""
@@ -25,19 +25,33 @@ class Access:
 
     variables: Sequence[dict[str, Any]]
     ca: ServerCa | None
+    beside: Callable[[], Access] = field(eq=False)
+    """The same with the CA at a path of its own."""
 
     @classmethod
     def of(cls, handle: DatabaseHandle, *, readonly: bool, dsn: str | None) -> Access:
         """What the handle says, as libpq's variables or as the connection URI ``dsn``."""
+
+        def beside() -> Access:
+            return cls.of(evolve(handle, ca=handle.ca and handle.ca.beside()), readonly=readonly, dsn=dsn)
+
         if dsn is None:
-            return cls(variables=handle.libpq_env(readonly=readonly), ca=handle.ca)
+            return cls(variables=handle.libpq_env(readonly=readonly), ca=handle.ca, beside=beside)
         name: object = dsn
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise InvalidOption("dsn", name, "must be the name of an environment variable, such as 'DATABASE_URL'")
         variables = handle.dsn_env(dsn, readonly=readonly)
         if dsn in (variable["name"] for variable in variables[:-1]):
             raise InvalidOption("dsn", dsn, "is the variable that the URI takes a part from; choose another name")
-        return cls(variables=variables, ca=handle.ca)
+        return cls(variables=variables, ca=handle.ca, beside=beside)
+
+    def late(self, names: Sequence[str]) -> list[str]:
+        """Variables that the connection URI refers to and that do not stand before it, where it is among these names: Kubernetes would not expand them."""
+        uri = self.variables[-1]
+        if uri["name"] not in names or "$(" not in uri.get("value", ""):
+            return []
+        before = names[: names.index(uri["name"])]
+        return [part["name"] for part in self.variables[:-1] if part["name"] not in before]
 
 
 def chosen(workload: str, wanted: Collection[str] | None, names: Sequence[str], init: Sequence[str]) -> set[str]:
@@ -77,6 +91,6 @@ def check_uris(workload: str, container: str, variables: Mapping[str, str | None
 
 
 def occupied(workload: str, what: str, ca: ServerCa) -> InvalidOption:
-    """The CA's place in the pod is another's, such as that of a second HaPostgres."""
-    fix = f"has something else at {what}, where the CA of Secret {ca.secret!r} goes; move it (a pod that uses two HaPostgres mounts one of the CAs by hand)"
+    """The CA's place in the pod holds something else."""
+    fix = f"has something else at {what}, where the CA of Secret {ca.secret!r} goes; move it"
     return InvalidOption("workload", workload, fix)

@@ -12,7 +12,7 @@ from sos_constructs.postgres.grants.network import Client
 from sos_constructs.postgres.handles import ServerCa
 from sos_constructs.workloads import POD, mapping_at, pod_selector
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 KINDS = tuple(kind for kind in POD if kind != "ReplicaSet")
 
@@ -51,6 +51,8 @@ class ManifestWorkload:
         every = [*pod["containers"], *(pod.get("initContainers") or ())]
         names = [[str(container.get("name")) for container in pod.get(field) or ()] for field in ("containers", "initContainers")]
         wanted = chosen(self.client.title, containers, *names)
+        if access.ca is not None and _has_another(pod, access.ca):
+            access = access.beside()
         for container in every:
             if str(container.get("name")) in wanted:
                 self._add_variables(container, access)
@@ -65,8 +67,11 @@ class ManifestWorkload:
         for entry in access.variables:
             if there.get(entry["name"], entry) != entry:
                 raise taken(self.client.title, str(container.get("name")), entry["name"])
-        missing = [copy.deepcopy(entry) for entry in access.variables if entry["name"] not in there]
-        container["env"] = [*(container.get("env") or ()), *missing]
+        env = list(container.get("env") or ())
+        late = access.late([str(entry.get("name")) for entry in env])
+        place = len(env) if not late else [entry.get("name") for entry in env].index(access.variables[-1]["name"])
+        added = [copy.deepcopy(entry) for entry in access.variables if entry["name"] not in there or entry["name"] in late]
+        container["env"] = [*env[:place], *added, *(entry for entry in env[place:] if entry.get("name") not in late)]
         check_uris(self.client.title, str(container.get("name")), {entry.get("name"): entry.get("value") for entry in container["env"]})
 
     def _add_once(self, owner: dict[str, Any], field: str, key: str, item: dict[str, Any], ca: ServerCa) -> None:
@@ -76,3 +81,12 @@ class ManifestWorkload:
             if entry.get(key) == item[key]:
                 raise occupied(self.client.title, f"{field} {item[key]}", ca)
         owner[field] = [*(owner.get(field) or ()), item]
+
+
+def _has_another(pod: Mapping[str, Any], ca: ServerCa) -> bool:
+    """Whether the CA of another HaPostgres stands where this one would."""
+    for volume in pod.get("volumes") or ():
+        secret = mapping_at(volume, ("secret",)).get("secretName")
+        if volume.get("name") == ca.volume_name and secret not in (None, ca.secret):
+            return bool(volume == evolve(ca, secret=secret).volume())
+    return False

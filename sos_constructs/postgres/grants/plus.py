@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.grants.access import Access, check_uris, chosen, occupied, taken
 from sos_constructs.postgres.grants.network import Client
 from sos_constructs.postgres.handles import CA_KEY, ServerCa
@@ -42,6 +43,8 @@ class PlusWorkload:
         every = [*self.workload.containers, *self.workload.init_containers]
         names = [[container.name for container in group] for group in (self.workload.containers, self.workload.init_containers)]
         wanted = chosen(title, containers, *names)
+        if access.ca is not None and self._has_another(access.ca):
+            access = access.beside()
         picked = [container for container in every if container.name in wanted]
         missing = [_missing(container, access, title) for container in picked]
         unmounted = [container for container in picked if access.ca is not None and not self._mounted(container, access.ca, title)]
@@ -55,19 +58,27 @@ class PlusWorkload:
         return self.workload
 
     def _mounted(self, container: kplus.Container, ca: ServerCa, title: str) -> bool:
-        ours = self.scope.node.try_find_child(f"ca-{ca.secret}")
-        volumes = [*self.workload.volumes, *(mount.volume for each in (*self.workload.containers, *self.workload.init_containers) for mount in each.mounts)]
-        name = ca.mount()["name"]
-        if any(volume.name == name and (ours is None or volume.node.path != ours.node.path) for volume in volumes):
+        name = ca.volume_name
+        if self._others(ca):
             raise occupied(title, f"volumes {name}", ca)
         at = [mount.volume for mount in container.mounts if mount.path == ca.mount_dir]
         if any(volume.name != name for volume in at):
             raise occupied(title, f"volumeMounts {ca.mount_dir}", ca)
         return bool(at)
 
+    def _has_another(self, ca: ServerCa) -> bool:
+        """Whether the CA of another HaPostgres stands where this one would."""
+        return any(volume.node.id.startswith("ca-") for volume in self._others(ca))
+
+    def _others(self, ca: ServerCa) -> list[kplus.Volume]:
+        """Volumes of the CA's name that are not its own."""
+        ours = self.scope.node.try_find_child(_id(ca))
+        volumes = [*self.workload.volumes, *(mount.volume for each in (*self.workload.containers, *self.workload.init_containers) for mount in each.mounts)]
+        return [volume for volume in volumes if volume.name == ca.volume_name and (ours is None or volume.node.path != ours.node.path)]
+
     def _volume(self, ca: ServerCa) -> kplus.Volume:
         """One object for all workloads: cdk8s-plus takes two of one name in a pod for a mistake."""
-        id = f"ca-{ca.secret}"
+        id = _id(ca)
         existing: Any = self.scope.node.try_find_child(id)
         if existing:
             return existing  # type: ignore[no-any-return]
@@ -84,6 +95,11 @@ class PlusWorkload:
         return kplus.EnvValue.from_secret_value(kplus.SecretValue(secret=secret, key=reference["key"]), optional=reference.get("optional"))
 
 
+def _id(ca: ServerCa) -> str:
+    """Of the volume's construct: the CA can stand at two paths in two workloads."""
+    return f"ca-{ca.secret}" if ca.volume_name.startswith("postgres") else f"ca-{ca.secret}-beside"
+
+
 def _missing(container: kplus.Container, access: Access, title: str) -> list[dict[str, Any]]:
     """The variables that a container does not have yet."""
     there = container.env.variables
@@ -92,6 +108,10 @@ def _missing(container: kplus.Container, access: Access, title: str) -> list[dic
             found = there[entry["name"]]
             if (found.value, found.value_from) != (entry.get("value"), entry.get("valueFrom")):
                 raise taken(title, container.name, entry["name"])
+    if late := access.late(list(there)):
+        uri = access.variables[-1]["name"]
+        fix = f"has {uri} before {' and '.join(late)}, which it refers to, in container {container.name!r}; leave it out, and grant adds it"
+        raise InvalidOption("workload", title, fix)
     values = {name: variable.value for name, variable in there.items()} | {entry["name"]: entry.get("value") for entry in access.variables}
     check_uris(title, container.name, values)
     return [entry for entry in access.variables if entry["name"] not in there]
