@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pytest
 from tests.postgres.example import spec
 from tests.postgres.mounted import mount
 from tests.postgres_live.conftest import Postgres, PostgresFactory
+from tests.waiting import until
 
 Mounted = Callable[..., "Cluster"]
 
@@ -313,8 +313,5 @@ def test_a_standby_shows_what_has_been_replicated(cluster: Mounted, server: Post
     assert made.reconcile() == ["set password of role standby"]
     declared = made.member.declared()
     psql = type(made.member.psql(declared))(str(standby.bin_dir), str(standby.socket_dir), "postgres")
-    deadline = time.monotonic() + 20
-    while not scram.matches("a-new-replication-password", databases.stored_verifiers(psql)["standby"]):
-        assert time.monotonic() < deadline, "it was never replicated"
-        time.sleep(0.05)
+    until(lambda: scram.matches("a-new-replication-password", databases.stored_verifiers(psql)["standby"]))
     assert stored(standby, "standby") == stored(server, "standby")
