@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import logins, roles, scram
+from . import logins, role_rules, roles, scram
 from .files import Declared, DeclaredError
 from .psql import Psql, SqlError, identifier, literal
 
@@ -30,36 +30,36 @@ class Action:
 def reconcile(declared: Declared, psql: Psql) -> Iterator[str]:
     """Make roles and databases as declared and tell each thing when it is done; nothing when nothing differed.
 
-    :raises SqlError: at the end, naming each database and each further role that failed; the others are done all the same.
+    :raises SqlError: at the end, naming each database and each role that failed; the others are done all the same.
     """
     failed: dict[str, str] = {}
-    owners = {database["owner"] for database in declared.databases}
     there = _Roles.of(psql)
-    for action in _roles(declared, [role for role in declared.roles if role["name"] not in owners], psql, there):  # nothing works without these
-        psql.query(action.sql, action.database)
-        yield action.description
-    for database in declared.databases:
-        owner = [role for role in declared.roles if role["name"] == database["owner"]]
-        yield from _isolated(database, _roles(declared, owner, psql, there), psql, failed)
+    for role in declared.roles:
+        actions = _role(declared, role, psql, there)
+        if role["name"] in role_rules.OWN:  # nothing works without these
+            for action in actions:
+                psql.query(action.sql, action.database)
+                yield action.description
+        else:
+            yield from _isolated(f"role {role['name']}", actions, psql, failed)
     yield from roles.keep(declared, psql, failed)
     made = _owners(psql)
     for database in declared.databases:
-        yield from _isolated(database, _database(database, made), psql, failed)
+        yield from _isolated(f"database {database['name']}", _database(database, made), psql, failed)
     made, granted = _owners(psql), _granted(psql)
     readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
     for database in declared.databases:
         if database["name"] in made:
-            yield from _isolated(database, _closed(database["name"], readers, granted), psql, failed)
+            yield from _isolated(f"database {database['name']}", _closed(database["name"], readers, granted), psql, failed)
     yield from roles.open_databases(declared, psql, failed)
     for database in declared.databases:
-        yield from _isolated(database, _contents(database, psql), psql, failed)
+        yield from _isolated(f"database {database['name']}", _contents(database, psql), psql, failed)
     if failed:
         raise SqlError("; ".join(f"{what}: {error}" for what, error in failed.items()))
 
 
-def _isolated(database: dict[str, Any], actions: Iterator[Action], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
-    """Do the actions of one database, unless something of it has failed before."""
-    what = f"database {database['name']}"
+def _isolated(what: str, actions: Iterator[Action], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
+    """Do the actions of one role or database, unless something of it has failed before."""
     if what in failed:
         return
     try:
@@ -90,23 +90,22 @@ class _Roles:
         return cls(stored_verifiers(psql), locked, {(row[0], row[1]) for row in members})
 
 
-def _roles(declared: Declared, wanted: list[dict[str, str]], psql: Psql, there: _Roles) -> Iterator[Action]:
-    for role in wanted:
-        name, want = role["name"], logins.wanted(declared, role)
-        password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
-        if name in there.locked:
-            yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
-        elif name not in there.verifiers:
-            yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
-        elif name in want and not scram.matches(want[name], there.verifiers[name]):
-            yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
-        elif name not in want and there.verifiers[name]:
-            yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
-        for description, sql in logins.changes(psql, name, want, there.verifiers):
-            yield Action(description, sql)
-        group = role.get("member_of")
-        if group and (name, group) not in there.members:
-            yield Action(f"add role {name} to {group}", f"GRANT {identifier(group)} TO {identifier(name)}")
+def _role(declared: Declared, role: dict[str, str], psql: Psql, there: _Roles) -> Iterator[Action]:
+    name, want = role["name"], logins.wanted(declared, role)
+    password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
+    if name in there.locked:
+        yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
+    elif name not in there.verifiers:
+        yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
+    elif name in want and not scram.matches(want[name], there.verifiers[name]):
+        yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
+    elif name not in want and there.verifiers[name]:
+        yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
+    for description, sql in logins.changes(psql, name, want, there.verifiers):
+        yield Action(description, sql)
+    group = role.get("member_of")
+    if group and (name, group) not in there.members:
+        yield Action(f"add role {name} to {group}", f"GRANT {identifier(group)} TO {identifier(name)}")
 
 
 def _owners(psql: Psql) -> dict[str, str]:

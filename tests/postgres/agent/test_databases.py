@@ -120,9 +120,9 @@ def test_a_database_that_cannot_be_made_keeps_no_other_from_being_made(pod: Pod)
     pod.psql.answer('CREATE DATABASE "users"', error="ERROR:  invalid locale name\n")
     with pytest.raises(SqlError) as raised:
         reconcile(pod)
-    assert str(raised.value) == "database auth: Secret key auth-db-password: is missing; database users: ERROR:  invalid locale name"
+    assert str(raised.value) == "role auth: Secret key auth-db-password: is missing; database users: ERROR:  invalid locale name"
     made = {sql.split()[2] for sql in pod.psql.changes() if sql.startswith("CREATE DATABASE")}
-    assert made == {'"users"', '"emergency"', '"medical"', '"devices"'}
+    assert made == {f'"{name}"' for name in FIVE}
     assert not any('CREATE ROLE "auth"' in sql for sql in pod.psql.changes())
 
 
