@@ -46,7 +46,7 @@ class PatroniTiming:
     A crashed primary is replaced ``ttl`` after its last renewal, plus at most ``loop_wait`` and the election. Patroni's own rule
     (``loop_wait + 2 * retry_timeout <= ttl``, ttl >= 20 s) is checked here because Patroni would silently adjust the values.
 
-    :param ttl: life of the leader's lock. Default 20 s, Patroni's floor; its own default of 30 s makes a crash cost 25 to 29 s.
+    :param ttl: life of the leader lock. Default 20 s, Patroni's floor; its own default of 30 s makes a crash cost 25 to 29 s.
     :param loop_wait: pause between two rounds of Patroni's loop. Default 3 s: a killed server process is noticed within it.
     :param retry_timeout: how long calls to the API server and PostgreSQL are retried. Default 5 s.
     """
