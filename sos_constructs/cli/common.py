@@ -48,12 +48,18 @@ def catalogue(ctx: typer.Context) -> SecretCatalogue:
     return found
 
 
+def unknown(known: SecretCatalogue, name: str, names: Sequence[str]) -> str:
+    """That there is no Secret of this name, and how there would be."""
+    own = ". For a database of your own: sosctl secrets --catalogue FILE.py:NAME" if known is SECRETS else ""
+    return f"no such secret{did_you_mean(name, names)}; there are {', '.join(names)}{own}"
+
+
 def wanted(known: SecretCatalogue, only: Sequence[str] | None, more: Sequence[str] = ()) -> list[str]:
     """The names given with ``--only``, or all, in the catalogue's order, and then those in ``more``."""
     names = [*known.names, *more]
     for name in only or ():
         if name not in names:
-            stop(f"--only {name}: no such secret{did_you_mean(name, names)}; there are {', '.join(names)}.")
+            stop(f"--only {name}: {unknown(known, name, names)}.")
     return [name for name in names if not only or name in only]
 
 

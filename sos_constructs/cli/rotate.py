@@ -174,7 +174,7 @@ def _age(item: Item, now: datetime) -> str:
 
 def _spec(catalogue: SecretCatalogue, name: str) -> SecretSpec:
     if name not in catalogue:
-        raise SecretInputError(f"{name}: no such secret{did_you_mean(name, catalogue.names)}; there are {', '.join(catalogue.names)}")
+        raise SecretInputError(f"{name}: {common.unknown(catalogue, name, catalogue.names)}")
     return catalogue[name]
 
 

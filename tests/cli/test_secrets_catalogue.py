@@ -52,7 +52,10 @@ def test_generate_makes_it_with_its_certificates_and_keeps_it(shop: Path, cluste
 def test_only_it(shop: Path, cluster: Cluster):
     result = sosctl("generate", "--only", "shop-postgres")
     assert [m["metadata"]["name"] for m in yaml.safe_load_all(result.stdout)] == ["shop-postgres"]
-    assert "no such secret" in CliRunner().invoke(app, ["secrets", "generate", "--only", "shop-postgres"]).stderr
+    without = CliRunner().invoke(app, ["secrets", "generate", "--only", "shop-postgres"]).stderr
+    assert "no such secret" in without
+    assert "For a database of your own: sosctl secrets --catalogue FILE.py:NAME" in without
+    assert "--catalogue" not in sosctl("generate", "--only", "shop").stderr
 
 
 def test_check_knows_it(shop: Path, cluster: Cluster):
