@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sos_constructs import SOS, Catalogue, Key, Layer, Rule, Section, SosConfig  # first: it chooses the Node that jsii runs on
+from sos_constructs import SOS, Catalogue, Key, Layer, Rule, Section, SosConfig, restricted  # first: it chooses the Node that jsii runs on
 from sos_constructs.config.values import BOOL, PORT, URL, Choice, Duration, Int, Items, days, minutes, seconds
 from sos_constructs.emit import emit
 
@@ -84,8 +84,8 @@ def build(app: cdk8s.App, environment: str) -> SosConfig:
             memory=kplus.MemoryResources(request=cdk8s.Size.mebibytes(128), limit=cdk8s.Size.mebibytes(256)),
         ),
     )
-    kplus.Deployment(chart, "shop", metadata=cdk8s.ApiObjectMetadata(name="shop"), containers=[shop])
-    emit(chart, mailer(config))
+    restricted(kplus.Deployment(chart, "shop", metadata=cdk8s.ApiObjectMetadata(name="shop"), containers=[shop]))
+    emit(chart, restricted(mailer(config)))
     return config
 
 
