@@ -123,6 +123,19 @@ def chart() -> cdk8s.Chart:
 OTHER = Catalogue([Section("mine", [Key("LOG_LEVEL", BOOL, True, "Logs.", "why not")])])
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod"])
+def test_at_synth_every_kind_that_runs_pods_is_looked_at(chart: cdk8s.Chart, kind: str) -> None:
+    SosConfig(chart, "config")
+    spec = {"restartPolicy": "Never", "containers": [{"name": "api", "image": "x", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}]}
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": spec}
+    specs = {"Pod": spec, "CronJob": {"schedule": "0 0 * * *", "jobTemplate": {"spec": {"template": template}}}}
+    group = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}.get(kind, "apps/v1")
+    manifest = {"apiVersion": group, "kind": kind, "metadata": {"name": "x", "namespace": "sos-app"}, "spec": specs.get(kind, {"template": template})}
+    emit(chart, manifest)
+    with pytest.raises(Exception, match=f"{kind} 'x', container 'api': A stands twice in env"):
+        cdk8s.Testing.synth(chart)
+
+
 def test_two_configurations_in_a_plain_workload(chart: cdk8s.Chart) -> None:
     config, mine = SosConfig(chart, "config"), SosConfig(chart, "mine", catalogue=OTHER, prefix="mine", content_hash_names=True)
     emit(chart, pod(*config.env_from("app", "logging"), *mine.env_from()))

@@ -281,6 +281,21 @@ CASES = (
     Case(alerts="PoolerAgentFailing*2", series=poolers_say("sos_pooler_password_current", "1x4 0x99"), quiet=14, fires=15),
 )
 
+AT_THEIR_LIMITS: Series = (
+    one("sos_pg_replication_lag_seconds", "60x130")
+    | one("sos_pg_connections_used_ratio", "0.8x130")
+    | one("sos_pg_transactions_oldest_seconds", "1800x130")
+    | one("sos_pg_transactions_oldest_idle_seconds", "600x130")
+    | one("sos_pg_lock_waits_oldest_seconds", "60x130")
+    | one("sos_pg_database_xid_age", "500000000x130", labels=DATABASE)
+    | one("sos_pg_database_mxid_age", "500000000x130", labels=DATABASE)
+    | one("sos_pg_slot_retained_bytes", "5300000000x130", labels=SLOT)
+    | one("kubelet_volume_stats_available_bytes", "20x130")
+    | poolers_say("sos_pooler_longest_wait_seconds", "15x130", pool(SIDES[0]))
+    | poolers_say("sos_pooler_client_connections", "390x130", SIDES[0])
+)
+"""Just not too much of everything: an alert with a lower threshold would fire."""
+
 QUIET: tuple[tuple[str, Series], ...] = (
     ("certificates of one day, renewed every sixteen hours", lives(f"{-15 * 3600}x130", f"{9 * 3600}x130")),
     ("a full pool, for which nobody waits", poolers_say("sos_pooler_servers", "4x130", pool(SIDES[0], "active"))),
@@ -288,6 +303,7 @@ QUIET: tuple[tuple[str, Series], ...] = (
     ("a failover behind the pooler", poolers_say("sos_pooler_serves", "1x9 0x1 1x99", SIDES[0]) | poolers_say("sos_pooler_paused", "0x9 1x1 0x99", SIDES[0])),
     ("a renewal that takes its time", certificate(f"{60 * DAY}x4 {90 * DAY}x126", *PODS[:1]) | certificate(f"{60 * DAY}x9 {90 * DAY}x121", *PODS[1:])),
     ("a new password on its way to PgBouncer", poolers_say("sos_pooler_password_current", "1x4 0x4 1x99")),
+    ("values at their limits, none beyond", AT_THEIR_LIMITS),
     ("two false alarms", steps("cuts", "0x4 1x19 2x99", *PODS[1:]) | one("sos_agent_cut_off", "0x4 1x1 0x18 1x1 0x99")),
     ("a switchover long before a cut", one("patroni_postgres_timeline", "1x9 2x120") | steps("cuts", "0x29 1x99", "postgres-1")),
 )

@@ -261,6 +261,72 @@ def test_it_shows_what_was_asked_for() -> None:
         assert subject in titles, subject
 
 
+SHOWS = {
+    ("Now", "Primary"): "patroni_primary",
+    ("Now", "Members running"): "patroni_postgres_running",
+    ("Now", "Standbys streaming"): "sos_pg_sync_streaming_standbys",
+    ("Now", "Standbys that confirm commits"): "sos_pg_sync_standbys",
+    ("Now", "Paused"): "patroni_is_paused",
+    ("Now", "Without the Kubernetes API"): "patroni_failsafe_mode_is_active",
+    ("Roles and replication", "Roles"): "patroni_primary patroni_replica",
+    ("Roles and replication", "Timeline"): "patroni_postgres_timeline",
+    ("Roles and replication", "Streaming"): "patroni_postgres_streaming patroni_replica",
+    ("Roles and replication", "Lag"): "sos_pg_replication_lag_seconds",
+    ("Roles and replication", "Not yet replayed on the standby"): "sos_pg_stream_replay_lag_bytes",
+    ("Roles and replication", "WAL kept by slots"): "sos_pg_slot_retained_bytes",
+    ("Connections and transactions", "Connections by state"): "pg_stat_activity_count",
+    ("Connections and transactions", "Connections used"): "sos_pg_connections_used_ratio",
+    ("Connections and transactions", "Transactions per second"): "pg_stat_database_xact_commit pg_stat_database_xact_rollback",
+    ("Connections and transactions", "Rows written per second"): "pg_stat_database_tup_deleted pg_stat_database_tup_inserted pg_stat_database_tup_updated",
+    ("Connections and transactions", "Oldest transaction"): "sos_pg_transactions_oldest_idle_seconds sos_pg_transactions_oldest_seconds",
+    ("Connections and transactions", "Locks"): "pg_locks_count sos_pg_lock_waits_sessions",
+    ("Connections and transactions", "Longest wait for a lock"): "sos_pg_lock_waits_oldest_seconds",
+    ("Connections and transactions", "Deadlocks per hour"): "pg_stat_database_deadlocks",
+    ("Memory, WAL and checkpoints", "Cache hits"): "pg_stat_database_blks_hit pg_stat_database_blks_read",
+    ("Memory, WAL and checkpoints", "Temporary files per second"): "pg_stat_database_temp_bytes",
+    ("Memory, WAL and checkpoints", "Checkpoints per hour"): "pg_stat_bgwriter_checkpoints_req_total pg_stat_bgwriter_checkpoints_timed_total",
+    ("Memory, WAL and checkpoints", "Pages written per second"): (
+        "pg_stat_bgwriter_buffers_backend_total "
+        "pg_stat_bgwriter_buffers_checkpoint_total "
+        "pg_stat_bgwriter_buffers_clean_total"
+    ),
+    ("Memory, WAL and checkpoints", "WAL written per second"): "sos_pg_wal_position_bytes",
+    ("Memory, WAL and checkpoints", "WAL on disk"): "pg_wal_size_bytes",
+    ("Memory, WAL and checkpoints", "Segments waiting for the archive"): "sos_pg_archive_pending_segments",
+    ("Storage", "Volumes used"): "kubelet_volume_stats_available_bytes kubelet_volume_stats_capacity_bytes",
+    ("Storage", "Databases"): "pg_database_size_bytes",
+    ("Storage", "Dead rows, ten worst tables"): "sos_pg_table_n_dead_tup",
+    ("Storage", "Transactions since the oldest unfrozen row"): "sos_pg_database_xid_age",
+    ("Agent and exporter", "Steps of the agent"): "sos_agent_reconcile_success",
+    ("Agent and exporter", "Failed steps per hour"): "sos_agent_reconcile_failures_total",
+    ("Agent and exporter", "Exporter"): "pg_up",
+    ("Agent and exporter", "Certificate ends in"): "sos_agent_certificate_expiry_timestamp_seconds",
+    ("Agent and exporter", "Time of a scrape"): "pg_exporter_last_scrape_duration_seconds",
+    ("Fast failover", "Cut off from the primary"): "sos_agent_cut_off",
+    ("Fast failover", "Steps within five minutes"): "sos_agent_failover_steps_total",
+    ("Pooler", "PgBouncer answers"): "sos_pooler_up",
+    ("Pooler", "Clients get a server"): "sos_pooler_serves",
+    ("Pooler", "Client connections"): "sos_pooler_client_connections",
+    ("Pooler", "Clients that wait"): "sos_pooler_clients",
+    ("Pooler", "Longest wait"): "sos_pooler_longest_wait_seconds",
+    ("Pooler", "Time that clients wait, per second"): "sos_pooler_client_wait_seconds_total",
+    ("Pooler", "Pools used"): "sos_pooler_pool_size sos_pooler_servers",
+    ("Pooler", "Server connections"): "sos_pooler_servers",
+    ("Pooler", "Transactions per second"): "sos_pooler_transactions_total",
+    ("Pooler", "Clients held"): "sos_pooler_paused",
+}  # fmt: skip
+"""The series that each panel stands for; whether a server runs as a standby only narrows them."""
+
+
+def test_each_panel_shows_what_its_title_says() -> None:
+    found = {
+        (row, panel.title): " ".join(sorted(set().union(*(promql.series(expr) for expr, _ in panel.queries)) - {"sos_pg_postmaster_in_recovery"}))
+        for row, panels in ROWS.items()
+        for panel in panels
+    }
+    assert found == SHOWS
+
+
 def test_every_series_exists_and_is_narrowed_to_the_cluster() -> None:
     for title, expr, _ in queries():
         names = promql.series(expr)

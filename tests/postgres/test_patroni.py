@@ -116,6 +116,12 @@ def test_a_pod_without_time_stops_at_once(tmp_path: Path, hurry: bool):
     assert done.stdout == ("" if hurry else "done /run/sos/patroni.yml\n")
 
 
+def test_a_primary_that_cannot_start_is_replaced_soon():
+    """Patroni waits for this long before it fails over from a primary that starts anew; 0 would give up one that is back in a second."""
+    seconds = patroni.dynamic(spec())["primary_start_timeout"]
+    assert spec().timing.seconds()["ttl"] <= seconds <= 60
+
+
 # --- Patroni's own validator ------------------------------------------------------------------------------------------
 
 

@@ -53,3 +53,10 @@ def test_refused(options: dict[str, Any], message: str):
 )
 def test_accepted(options: dict[str, Any]):
     check_together(spec(**options))
+
+
+def test_memory_is_full_when_nothing_is_left():
+    """Shared buffers and /dev/shm are all of the limit: the first connection would be killed. A megabyte less of them can start."""
+    with pytest.raises(ValueError, match=r"must leave room in resources\.memory_limit"):
+        check_together(spec(shared_memory="1Gi", parameters={"shared_buffers": "3GB"}))
+    check_together(spec(shared_memory="1Gi", parameters={"shared_buffers": "3071MB"}))

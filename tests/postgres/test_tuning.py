@@ -185,3 +185,8 @@ def test_values_are_written_so_that_postgresql_reads_them_back(value: str, writt
 def test_the_shared_memory_volume_is_named():
     made: Spec = spec(shared_memory="1Gi")
     assert "/dev/shm is a volume of 1Gi" in postgresql_conf(made)
+
+
+def test_vacuum_cancels_no_read_on_a_standby():
+    """A long read through postgres-readonly-service would end with "canceling statement due to conflict with recovery"."""
+    assert re.search(r"^hot_standby_feedback = on\b", tuning.postgresql_conf(spec()), re.MULTILINE)

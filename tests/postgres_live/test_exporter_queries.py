@@ -212,6 +212,15 @@ def test_an_index_that_was_not_finished(primary: Any) -> None:
         primary.psql("DELETE FROM alarms WHERE id = 0", "emergency")
 
 
+def test_the_exporters_sessions_cannot_write(primary: Any) -> None:
+    """Whatever its role may come to be allowed: its own connection string, but as the superuser."""
+    (source,) = (each["value"] for each in exporter_container(resources={})["env"] if each["name"] == "DATA_SOURCE_NAME")
+    settings = dict(word.split("=") for word in source.split())
+    assert primary.psql(f"SET default_transaction_read_only = {settings['default_transaction_read_only']}; SELECT 1", "emergency") == "1"
+    with pytest.raises(RuntimeError, match="read-only transaction"):
+        primary.psql(f"SET default_transaction_read_only = {settings['default_transaction_read_only']}; DELETE FROM alarms", "emergency")
+
+
 # --- the real exporter -----------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from sos_constructs.secrets.catalogue import BY_NAME, SECRETS
 from sos_constructs.secrets.certificates import DevelopmentCa
 from sos_constructs.secrets.check import check
 from sos_constructs.secrets.stored import StoredSecret
+from sos_constructs.secrets.strength import aes256_problem, password_problem
 
 import pytest
 from attrs import evolve
@@ -116,6 +117,22 @@ DEFECTS = [
     ("kafka-client-key", "no key", "malformed", "not a private key"),
     ("kafka-client-key", rsa_pem(1024), "weak", "has 1024 bits"),
 ]  # fmt: skip
+
+
+def test_how_many_characters_must_differ():
+    """32 hexadecimal digits, the poorest alphabet that is taken, have eight different ones almost always."""
+    seven, eight = "ab9c_3x" * 5, "ab9c_3xQ" * 2 + "Q3_abx9c" * 2
+    assert (len(set(seven)), len(set(eight))) == (7, 8)
+    told = password_problem(seven)
+    assert told is not None
+    assert "different characters" in told[1]
+    assert password_problem(eight) is None
+
+
+def test_how_many_bytes_of_a_key_must_differ():
+    fifteen, sixteen = (base64.b64encode(bytes([*range(200, 200 + number), *([199 + number] * (32 - number))])).decode() for number in (15, 16))
+    assert aes256_problem(fifteen) is not None
+    assert aes256_problem(sixteen) is None
 
 
 @pytest.mark.parametrize(("key", "value", "problem", "detail"), DEFECTS)

@@ -132,3 +132,11 @@ def test_pgbouncer_would_find_a_fault(pgbouncer: str, folder: Path):
 
 def test_the_image_is_pinned():
     assert re.fullmatch(r".+:\d+\.\d+\.\d+", PGBOUNCER.image)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_it_passes_no_password_to_a_server_that_it_does_not_know(side: str):
+    """On a real PgBouncer: tests/postgres_live/test_pooler.py."""
+    text = ini.text(pooled(), Pooler(), side)
+    assert re.search(r"^server_tls_sslmode = verify-full$", text, re.MULTILINE)
+    assert re.search(r"^server_tls_ca_file = \S+/ca\.crt$", text, re.MULTILINE)

@@ -23,6 +23,15 @@ def pod(made: Any) -> dict[str, Any]:
     return found
 
 
+def test_a_drain_always_leaves_a_pooler():
+    """One pod may go at a time, however many there are, and the least number of them is two."""
+    for replicas in (2, 5):
+        made = objects(pooled(Pooler(replicas=replicas)))
+        assert made["PodDisruptionBudget/postgres-pooler"]["spec"]["maxUnavailable"] == 1
+        assert made["Deployment/postgres-pooler"]["spec"]["replicas"] == replicas
+        assert made["PodDisruptionBudget/postgres-pooler"]["spec"]["selector"] == made["Deployment/postgres-pooler"]["spec"]["selector"]
+
+
 def test_contents():
     assert list(objects(pooled())) == [
         "ConfigMap/postgres-pooler-config",
