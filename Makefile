@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 CHECKOV := .venv-checkov
+DOCS := .venv-docs
 LOCK := .venv-lock
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --require-hashes --use-pep517 --no-build-isolation --only-binary=:all:
@@ -15,7 +16,7 @@ CLUSTER_PYTEST = $(BIN)/python -m pytest -o addopts= --strict-config --strict-ma
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deep test-tools units lint lint-all prose golden graph imports lock cluster-test cluster-test-all bench chaos model clean
+.PHONY: help synth test test-deep units lint lint-all prose golden graph docs docs-serve imports lock cluster-test cluster-test-all bench chaos model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -30,10 +31,7 @@ test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run eve
 test-deep: $(VENV)/.test $(CHECKOV)/.installed synth ## Before a release: the tests with new and many more generated examples, and every world of the model
 	@$(PYTEST) -m '' --hypothesis-profile deep $(PYTEST_ARGS)
 
-test-tools: ## Bring what some tests use and pip has not: PostgreSQL, PgBouncer, promtool, kubeseal, ... (apt, Go)
-	@tools/test_tools
-
-units: $(VENV)/.test ## The tests that matter for an interpreter; for a second one: make units PYTHON=python3.13 VENV=.venv-newest
+units: $(VENV)/.test ## The tests that matter for an interpreter; for a second one: make units PYTHON=python3.13 VENV=.venv-3.13
 	@$(PYTEST) --ignore=tests/postgres_live --ignore=tests/chaos --ignore=tests/policy --ignore=tests/postgres/fast $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy --strict, and textlint on our English
@@ -57,6 +55,14 @@ golden: $(VENV)/.test ## Rewrite the reviewed YAML in tests/; look at the diff b
 
 graph: $(VENV)/.test ## Redraw docs/pictures/chart.svg from dist/, and rewrite docs/how-to/reviewing.md
 	@$(BIN)/python tools/reviewing_docs.py
+
+docs: $(VENV)/.test $(DOCS)/.installed ## Build the documentation site into build/site; a broken link or a warning fails
+	@$(BIN)/python -m tools.site build/pages
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --site-dir build/site
+	@echo "build/site/index.html"
+
+docs-serve: docs ## Serve the site at 127.0.0.1:8000, and rebuild it when a page changes
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs serve
 
 imports: $(VENV)/.test ## Regenerate imports/ from crds/ with `cdk8s import` (needs npm)
 	@$(BIN)/python tools/cdk8s_cli.py install
@@ -82,10 +88,11 @@ lock: $(LOCK)/.installed ## Regenerate requirements/*.txt from *.in and pyprojec
 	$(COMPILE) $(LOCK_ARGS) --all-extras pyproject.toml requirements/build.in requirements/test.in -o requirements/test.txt
 	$(COMPILE) $(LOCK_ARGS) --extra node --extra cli pyproject.toml requirements/build.in -c requirements/test.txt -o requirements/synth.txt
 	$(COMPILE) $(LOCK_ARGS) requirements/checkov.in -o requirements/checkov.txt
+	$(COMPILE) $(LOCK_ARGS) requirements/docs.in -o requirements/docs.txt
 	$(COMPILE) $(LOCK_ARGS) requirements/lock.in -o requirements/lock.txt
 
 clean: ## Remove everything that was installed or cached here; dist/ stays
-	rm -rf .venv .venv-* node_modules .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) .venv-3.* $(CHECKOV) $(DOCS) $(LOCK) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Stamps: one per lock file, so that a changed lock file installs and an unchanged one does not even start pip.
@@ -109,6 +116,12 @@ $(CHECKOV)/.installed: requirements/checkov.txt | $(VENV)/bin/python
 	@echo "installing requirements/checkov.txt into $(CHECKOV)"
 	@$(PYTHON) -m venv --clear $(CHECKOV)
 	@$(CHECKOV)/bin/python $(PIP_INSTALL) -r requirements/checkov.txt
+	@touch $@
+
+$(DOCS)/.installed: requirements/docs.txt | $(VENV)/bin/python
+	@echo "installing requirements/docs.txt into $(DOCS)"
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python $(PIP_INSTALL) -r requirements/docs.txt
 	@touch $@
 
 $(LOCK)/.installed: requirements/lock.txt | $(VENV)/bin/python
