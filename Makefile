@@ -16,7 +16,7 @@ CLUSTER_PYTEST = $(BIN)/python -m pytest -o addopts= --strict-config --strict-ma
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deep units lint lint-all prose golden graph docs docs-serve imports lock cluster-test cluster-test-all bench chaos model clean
+.PHONY: help synth test test-deep test-tools units lint lint-all prose golden graph docs docs-serve imports lock cluster-test cluster-test-all bench chaos model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -31,7 +31,10 @@ test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run eve
 test-deep: $(VENV)/.test $(CHECKOV)/.installed synth ## Before a release: the tests with new and many more generated examples, and every world of the model
 	@$(PYTEST) -m '' --hypothesis-profile deep $(PYTEST_ARGS)
 
-units: $(VENV)/.test ## The tests that matter for an interpreter; for a second one: make units PYTHON=python3.13 VENV=.venv-3.13
+test-tools: ## Bring what some tests use and pip has not: PostgreSQL, PgBouncer, promtool, kubeseal, ... (apt, Go)
+	@tools/test_tools
+
+units: $(VENV)/.test ## The tests that matter for an interpreter; for a second one: make units PYTHON=python3.13 VENV=.venv-newest
 	@$(PYTEST) --ignore=tests/postgres_live --ignore=tests/chaos --ignore=tests/policy --ignore=tests/postgres/fast $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy --strict, and textlint on our English
@@ -92,7 +95,7 @@ lock: $(LOCK)/.installed ## Regenerate requirements/*.txt from *.in and pyprojec
 	$(COMPILE) $(LOCK_ARGS) requirements/lock.in -o requirements/lock.txt
 
 clean: ## Remove everything that was installed or cached here; dist/ stays
-	rm -rf $(VENV) .venv-3.* $(CHECKOV) $(DOCS) $(LOCK) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	rm -rf .venv .venv-* node_modules .tools .mypy_cache .pytest_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Stamps: one per lock file, so that a changed lock file installs and an unchanged one does not even start pip.

@@ -1,7 +1,7 @@
 """Refuses, at synth, containers that get one environment variable from two places.
 
 ``envFrom`` of two ConfigMaps or Secrets with a common key, or the same name twice in ``env``: the last one wins, and neither the API server nor
-kubectl says so. Checked on what is about to be written, so that it holds for every workload of the app, whoever wrote it and however.
+kubectl says so. Checked on what is about to be written, so that it holds for every workload of the app, in whatever way it was made.
 """
 
 from __future__ import annotations

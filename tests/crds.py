@@ -22,8 +22,8 @@ import jsonschema
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-UPSTREAM = Path(os.environ.get("SOS_UPSTREAM_CRDS") or ROOT.parent / "shared" / "crds")
-"""Folder of unmodified custom resource definitions; may be missing."""
+UPSTREAM = Path(os.environ.get("SOS_UPSTREAM_CRDS") or ROOT / ".tools" / "crds")
+"""Folder of unmodified custom resource definitions, brought by `make test-tools`; may be missing."""
 
 
 def validate_custom_resource(manifest: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ import math
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.generated import examples
+from tests.programs import program
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -250,10 +250,7 @@ def test_accepted_text_survives_yaml(texts: list[str]):
 
 def test_accepted_text_survives_kubectl(tmp_path: Path):
     """kubectl reads with Go's YAML library, whose idea of YAML is between 1.1 and 1.2."""
-    home = Path(os.environ.get("SOS_CLUSTER_HOME") or Path.home() / ".cache" / "sos-cluster")
-    kubectl = shutil.which("kubectl") or shutil.which(home / "bin" / "kubectl")
-    if not kubectl:
-        pytest.skip(f"no kubectl on PATH or in {home}/bin")
+    kubectl = program("kubectl")
     pick = random.Random(15)
     texts = ["".join(pick.choices([*WORDS, *MARKS], k=pick.randint(0, 7))) for _ in range(2000)]
     texts += ["".join(pick.choices(" \t\nab#:", k=pick.randint(1, 7))) for _ in range(2000)]

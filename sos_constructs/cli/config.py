@@ -94,7 +94,7 @@ def diff(
     names = environments or layer or []
     with refusals():
         if len(names) != 2 or (environments and layer):
-            raise InvalidOption("diff", names, "must be told two things to compare: two environments, or --layer A --layer B")
+            raise InvalidOption("diff", names, "needs two things to compare: two environments, or --layer A --layer B")
         known = given.catalogue(ctx)
         catalogue = given.without_rules(known, given.waivers(known, waive))
         sides = ((name, ()) if environments else (env, (name,)) for name in names)

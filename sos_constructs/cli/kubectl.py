@@ -54,7 +54,7 @@ def replace(manifest: Mapping[str, Any], *, namespace: str, context: str | None 
 def send(verb: Literal["create", "replace"], manifest: Mapping[str, Any], *, namespace: str, context: str | None = None, there_is_fine: bool = False) -> None:
     """Create or replace an object.
 
-    The manifest goes over standard input, and of what kubectl says only the kind of error is told: its text may hold values.
+    The manifest goes over standard input, and only the kind of error is reported: the text of kubectl may contain values.
 
     :param there_is_fine: an object of that name, which stays as it is, is no error.
     :raises SecretInputError: when the cluster refused it.

@@ -105,8 +105,8 @@ class Catalogue:
     :param sections: one per ConfigMap.
     :param rules: what must hold between keys.
     :param environments: name → layer over the defaults; the first is the one used when none is named. Default: none but the defaults.
-    :raises ValueError: when a section's name or suffix, a key's name or a rule's id occurs twice, a key's name is not UPPER_SNAKE or lacks the unit
-        that its type needs, or a rule or an environment names a key that is not there.
+    :raises ValueError: when a section's name or suffix, a key's name or a rule's id occurs twice; when a key's name is not UPPER_SNAKE. Also when it lacks the
+        unit that its type needs, or when a rule or an environment names an unknown key.
     """
 
     __slots__ = ("_places", "environments", "rules", "sections")

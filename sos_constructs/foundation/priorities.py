@@ -2,7 +2,7 @@
 
 A class is cluster-wide and its value cannot be changed once it exists, so names and values are a contract. User classes may use
 values up to 1,000,000,000; above that are Kubernetes' own (system-cluster-critical, 2,000,000,000). Steps of a factor of ten leave room
-for classes in between. Pods without a class have priority 0, because none of ours is the global default: a default would silently
+for classes in between. Pods without a class have priority 0, because none of these classes is the global default: a default would silently
 re-rank every other team's pods in a shared cluster.
 """
 

@@ -67,8 +67,9 @@ def passwd(spec: Spec) -> str:
 
 
 def _database(database: Database) -> dict[str, Any]:
+    limit = {"sql_seconds": int(database.sql_timeout.total_seconds())} if database.sql else {}
     locale = {} if database.locale is None else {"locale": database.locale.declared()}
-    return {"extensions": list(database.extensions), "name": database.name, "owner": database.owner, "sql": database.sql, **locale}
+    return {"extensions": list(database.extensions), "name": database.name, "owner": database.owner, "sql": database.sql, **limit, **locale}
 
 
 def _json(value: object) -> str:

@@ -261,8 +261,8 @@ class HaPostgres(Construct):
         :param egress: ``True`` also lets its pods out. That is done by itself where ``SosNamespace``, made before, restricts them; where something outside
             this app does, it must be said. (To pods that nothing restricts, the policy would be the restriction.)
         :param restricted: ``False`` leaves the security contexts as they are: for an image that must run as root, in a namespace that admits it.
-        :raises ValueError: naming path, option, value and fix: when a container has one of the variables with another value, the workload is in another
-            namespace, a name is not there, or, at synth, when a NetworkPolicy of the app keeps the workload from what it was granted.
+        :raises ValueError: naming path, option, value and fix: when a container has one of the variables with another value, or the workload is in another
+            namespace, or a name is unknown. At synth also when a NetworkPolicy of the app blocks what was granted.
         """
         with located_at(self):
             handle = self.database(self._one_database() if database is None else database, role=role)

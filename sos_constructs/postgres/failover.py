@@ -1,4 +1,4 @@
-"""The option ``failover``: the agents release a dead leader's lock before its ttl ends."""
+"""The option ``failover``: the agents release the leader lock of a dead primary before its ttl ends."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ PRELOADED = f"{n.CUT_DIR}:$libdir"
 class FastFailover:
     """A crashed primary is replaced in about ten seconds instead of twenty; docs/explanation/fast-failover.md has the protocol and its proof.
 
-    When no renewal of the leader's lock was seen for ``detect`` and the leader answers neither on Patroni's port nor on PostgreSQL's, each
-    standby's agent cuts its standby off and says so on the lock; when every voter has, the lock is released. If the agents disagree, are
-    down, or Patroni is paused, Patroni's own ttl decides as before.
+    It starts when no renewal of the leader lock was seen for ``detect``, and the primary answers neither on Patroni's port nor on PostgreSQL's. Then
+    each standby's agent cuts its standby off and records that on the lock. When every voter has done so, the lock is released. If the agents
+    disagree, are down, or Patroni is paused, Patroni's own ttl decides.
 
     :param detect: whole seconds, at least ``timing.loop_wait`` + 2 s, less than ``timing.ttl``. Default 6 s: two renewals are missing.
     """

@@ -17,10 +17,9 @@ def headless(spec: Spec) -> dict[str, Any]:
 def primary(spec: Spec) -> dict[str, Any]:
     """Writes and consistent reads: the member that Patroni labels primary, whether its pod is ready or not.
 
-    Who is in it is up to the labels alone, as it is up to Patroni alone where that writes Endpoints. Readiness is the whole pod's: a sidecar
-    that starts anew would take the database out, and when an API server has hung for longer than ``node-monitor-grace-period`` (50 s),
-    Kubernetes marks every pod of every node not ready until the kubelets have spoken again, two to eight seconds in which a primary that never
-    stopped refused each new connection.
+    Readiness is ignored, only labels count. A restarting sidecar would otherwise remove a healthy primary. So would an API server outage of more
+    than ``node-monitor-grace-period`` (50 s): Kubernetes then marks every pod as not ready until the kubelets report again. For two to eight
+    seconds a primary that never stopped refused each new connection.
     """
     selector = spec.names.serving | {n.ROLE_LABEL: "primary"}
     return _service(spec, spec.names.primary_service, selector, spec.service, publishNotReadyAddresses=True)

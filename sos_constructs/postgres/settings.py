@@ -94,7 +94,7 @@ def catalogue() -> dict[str, dict[str, Any]]:
 
 
 def needs_restart(name: str) -> bool:
-    """Whether a changed value takes effect only when the server starts anew."""
+    """Whether a changed value takes effect only when the server restarts."""
     return bool(catalogue().get(name, {}).get("context") == "postmaster")
 
 

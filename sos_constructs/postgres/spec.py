@@ -12,7 +12,7 @@ from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.foundation.network import ClusterDns
 from sos_constructs.parts import items, port
-from sos_constructs.postgres import clients, failover, hba, roles
+from sos_constructs.postgres import clients, failover, hba, roles, sql_text
 from sos_constructs.postgres.agent import role_rules
 from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage, ImageProfile, Resources, check_image
 from sos_constructs.postgres.exposure import ServiceOptions
@@ -46,7 +46,7 @@ class PatroniTiming:
     A crashed primary is replaced ``ttl`` after its last renewal, plus at most ``loop_wait`` and the election. Patroni's own rule
     (``loop_wait + 2 * retry_timeout <= ttl``, ttl >= 20 s) is checked here because Patroni would silently adjust the values.
 
-    :param ttl: life of the leader's lock. Default 20 s, Patroni's floor; its own default of 30 s makes a crash cost 25 to 29 s.
+    :param ttl: life of the leader lock. Default 20 s, Patroni's floor; its own default of 30 s makes a crash cost 25 to 29 s.
     :param loop_wait: pause between two rounds of Patroni's loop. Default 3 s: a killed server process is noticed within it.
     :param retry_timeout: how long calls to the API server and PostgreSQL are retried. Default 5 s.
     """
@@ -86,7 +86,10 @@ class Database:
     :param extensions: created if missing, by the superuser. Never dropped.
     :param locale: how it sorts and stores text, for instance ``Locale(provider="icu", icu_locale="de-AT")``. It counts when the database is made, and is
         never changed afterwards. Default: the cluster's.
-    :param sql: SQL run as the owner, in one transaction, whenever its text changes; write it so that it can be run again.
+    :param sql: SQL that the owner's own login runs, whenever its text changes. It is sent to the server as one message, so it is one transaction unless it has
+        a ``COMMIT`` of its own. Write it so that it can be run again. SQL that fails is tried again after 10 s, 20 s, 40 s and so on, at most 640 s. A
+        statement that waits for a lock for 5 s fails; set ``lock_timeout`` in the SQL to change that. psql commands and ``COPY ... FROM STDIN`` are refused.
+    :param sql_timeout: how long the SQL may take, in whole seconds, at most one day. Default: 10 minutes.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Database:
     extensions: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     sql: str = attrs.field(default="", kw_only=True)
     locale: Locale | None = attrs.field(default=None, kw_only=True)
+    sql_timeout: timedelta = attrs.field(default=timedelta(minutes=10), kw_only=True)
 
     @property
     def username_key(self) -> str:
@@ -125,8 +129,16 @@ class Database:
         extensions: object = self.extensions
         if isinstance(extensions, str):
             raise InvalidOption(f"{option}.extensions", extensions, f"must be a tuple, for instance ({extensions!r},)")
-        if re.search(r"^\s*\\", self.sql, re.MULTILINE):
-            raise InvalidOption(f"{option}.sql", self.sql, "must hold no psql command (a line beginning with a backslash): those run outside the owner's role")
+        sql: object = self.sql
+        if not isinstance(sql, str):
+            raise InvalidOption(f"{option}.sql", sql, "must be text; read a file with Path('schema.sql').read_text('utf-8-sig')")
+        if wrong := sql_text.problem(sql):
+            raise InvalidOption(f"{option}.sql", sql, wrong)
+        limit: object = self.sql_timeout
+        if not isinstance(limit, timedelta) or limit % timedelta(seconds=1) or not timedelta(seconds=1) <= limit <= timedelta(days=1):
+            raise InvalidOption(
+                f"{option}.sql_timeout", limit, "must be a timedelta of whole seconds, from 1 second to 1 day, for instance timedelta(minutes=10)"
+            )
         for extension in self.extensions:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", extension):
                 raise InvalidOption(f"{option}.extensions", extension, "must be the name of an extension, such as 'pgcrypto'")

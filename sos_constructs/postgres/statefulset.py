@@ -123,7 +123,7 @@ def probes(spec: Spec) -> dict[str, Any]:
     """Probes of Patroni's REST API, in step with its timing (Patroni documentation, REST API).
 
     Startup: the API answers within seconds even while a base backup or recovery runs for hours. Readiness: fails about when the
-    leader's lock expires. Liveness: Patroni says 503 when its loop stands still for a ttl; it gets three more before the container is
+    leader lock expires. Liveness: Patroni says 503 when its loop stands still for a ttl; it gets three more before the container is
     killed, because a member that only lost the API server must not be killed for it.
     """
     period = spec.timing.seconds()["loop_wait"]

@@ -40,5 +40,5 @@ def rules(spec: Spec) -> list[dict[str, Any]]:
 
 
 def declared(spec: Spec) -> dict[str, str]:
-    """What the agent is told."""
+    """The part of the agent's input about volumes."""
     return {"storage": spec.storage} if grows(spec) else {}

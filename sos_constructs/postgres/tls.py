@@ -141,7 +141,7 @@ def environment(spec: Spec) -> list[dict[str, Any]]:
 
 
 def scrape(spec: Spec) -> dict[str, Any]:
-    """How Prometheus asks Patroni: pods are called by address, so the name in the certificate has to be told."""
+    """How Prometheus asks Patroni: it calls pods by address, so it needs the name in the certificate."""
     if spec.tls is None:
         return {}
     ca = {"secret": {"key": "ca.crt", "name": secret_name(spec.tls, spec.name)}}

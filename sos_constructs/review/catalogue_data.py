@@ -36,7 +36,7 @@ HA_POSTGRES = (
     Row(id="patroni-dynamic", kinds=("/ConfigMap",), fields=("data patroni.json bootstrap dcs **",), when="of HaPostgres", consequence=Consequence.RELOAD,
         why="The primary's agent writes it to Patroni's store, and all members take it from there.", source=_POSTGRES),
     Row(id="patroni-bootstrap", kinds=("/ConfigMap",), fields=("data patroni.json bootstrap **",), when="of HaPostgres", consequence=Consequence.NONE,
-        why="Goes only for a cluster that is made anew: the one that runs was made with the old value.", source="Patroni documentation, YAML Configuration Settings, bootstrap"),
+        why="Used only when a cluster is created: the running one was created with the old value.", source="Patroni documentation, YAML Configuration Settings, bootstrap"),
     Row(id="patroni-start", kinds=("/ConfigMap",), fields=(
             *(f"data patroni.json {field} **" for field in ("kubernetes", "restapi", "scope")), *(f"data patroni.json postgresql {field} **" for field in ("bin_dir", "custom_conf", "data_dir", "listen", "use_unix_socket")),
         ), when="of HaPostgres", consequence=Consequence.RESTART,
@@ -46,7 +46,7 @@ HA_POSTGRES = (
     Row(id="postgres-databases", kinds=("/ConfigMap",), fields=("data databases.json **",), when="of HaPostgres", consequence=Consequence.RELOAD,
         why="The primary's agent compares and acts; it never drops a database, a role or a table.", source=_POSTGRES),
     Row(id="postgres-agent", kinds=("/ConfigMap",), fields=("data *.py",), when="agent of HaPostgres", consequence=Consequence.RELOAD,
-        why="The agent starts anew by itself when its files have changed; PostgreSQL runs on.", source=_POSTGRES),
+        why="The agent restarts itself when its files have changed; PostgreSQL keeps running.", source=_POSTGRES),
 )
 
 READERS = (

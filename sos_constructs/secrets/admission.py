@@ -110,7 +110,7 @@ class SecretAdmission(Construct):
     :param scope: the chart; it must have a namespace.
     :param id: id of the construct in it.
     :param writers: user names that may create and change the catalogue's Secrets, for instance
-        ``system:serviceaccount:external-secrets:external-secrets``; empty: whoever RBAC lets.
+        ``system:serviceaccount:external-secrets:external-secrets``; empty: everyone whom RBAC allows.
     :param action: what happens to others: ``Deny``, or only ``Warn`` or ``Audit`` for a first look.
     :param catalogue: whose Secrets only the writers may change. Default: the platform's 12.
     :raises ValueError: for a chart without a namespace, or a writer that is no user name.

@@ -43,7 +43,7 @@ JWT_SECRETS = SecretSpec(
             source="jwt-private-key",
             rotation=JWT,
             meaning="Value of the token header `kid`: the public key's RFC 7638 thumbprint.",
-            breaks="A new key pair cannot be told from the old one, so that rotation logs everyone out.",
+            breaks="A new key pair looks like the old one, so that rotation logs everyone out.",
             added="rotation with an overlap needs to say which key signed a token",
         ),
     ),

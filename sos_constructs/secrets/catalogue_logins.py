@@ -34,7 +34,7 @@ def cluster_logins() -> tuple[Key, ...]:
             "postgres-", "postgres", "the PostgreSQL superuser", "The database does not start.", added_user="the name beside the requirement's password, so that consumers need no constant"
         ),
         *login("replication-", "standby", "the role replicas stream with", "Replicas cannot join; no failover.", added=_TOOL),
-        *login("rewind-", "rewind", "the role pg_rewind uses after a failover", "A failed primary must be copied anew instead of rewound.", added=_TOOL),
+        *login("rewind-", "rewind", "the role pg_rewind uses after a failover", "A failed primary must be copied again instead of rewound.", added=_TOOL),
         *login(
             "monitoring-", "monitoring", "the role of monitoring tools that log in over the network", "No metrics from tools outside the pod; the exporter in it needs no password.", added=_TOOL, rotation=LOGIN
         ),

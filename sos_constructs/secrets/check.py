@@ -77,7 +77,7 @@ def check(
             if value and row.origin == "generated":
                 first = reused.setdefault(value, f"{secret.name}/{row.key}")
                 if first != f"{secret.name}/{row.key}":
-                    findings.append(Finding(secret.name, row.key, "weak", f"is the same value as {first}: whoever learns one has both"))
+                    findings.append(Finding(secret.name, row.key, "weak", f"is the same value as {first}: anyone who learns one has both"))
         findings += _check_relations(secret, found, now)
         findings += _check_names(secret, found, clients_use.get(secret.name, ()), now)
         findings += _check_choice(secret, found)

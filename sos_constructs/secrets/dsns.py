@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ExternalDsns(Construct):
     """A Secret with one connection URI per database, for programs that read a URI from a file; ``dsn_env()`` needs none and goes with every source.
 
-    The operator builds them of the document that also has user and password, so that the three belong together, and anew at each refresh.
+    The operator builds them of the document that also has user and password, so that the three belong together. It builds them again at each refresh.
     They are a Secret of their own because each of the 12 has the keys of its document, whatever the source.
 
     :param scope: the chart.

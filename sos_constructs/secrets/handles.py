@@ -26,8 +26,8 @@ def reload_on(*secrets: SecretHandle) -> dict[str, str]:
 def version_annotations(*secrets: SecretHandle) -> dict[str, str]:
     """Annotations of a pod template that change with the versions these Secrets are pinned to, so that the commit which rotates them also restarts the pods.
 
-    Empty where nothing is pinned. Pods that start before the operator has copied the new version come up with the old one, which is still accepted:
-    apply the Secrets first and wait for them, as Argo CD's sync waves do, or let Reloader restart them (:func:`reload_on`).
+    Empty where nothing is pinned. Pods that start before the operator has copied the new version use the old one, which is still accepted. To avoid
+    that, apply the Secrets first and wait for them, as Argo CD's sync waves do. Or let Reloader restart the pods (:func:`reload_on`).
     """
     pins = {secret.name: secret.version for secret in secrets if secret.version}
     return {"sos-app/secret-versions": ",".join(f"{name}={version}" for name, version in sorted(pins.items()))} if pins else {}

@@ -72,7 +72,9 @@ def refusal(secret: SecretSpec, row: Key) -> str | None:
         return "is the next or the previous value of another key; rotate that"
     if row.rotation.days is None:
         return "is not secret and never rotated"
-    return f"is issued, so it is issued anew: {recipe(row)}; then put it in with --value-from FILE, let every consumer restart, and revoke the old one there"
+    return (
+        f"is issued elsewhere. Have a new one issued: {recipe(row)}; then store it with --value-from FILE, restart every consumer, and revoke the old one there"
+    )
 
 
 def next_step(secret: SecretSpec, row: Key, there: Collection[str]) -> StepName:
@@ -134,7 +136,7 @@ def step(secret: SecretSpec, row: Key, name: StepName, there: Collection[str], v
     staged = {each.key: next_of(each.key) for each in family}
     for source in staged.values():
         if source not in there:
-            raise SecretInputError(f"{secret.name}/{source}: is not there, although others of the new values are; remove them and stage anew")
+            raise SecretInputError(f"{secret.name}/{source}: is not there, although others of the new values are; remove them and stage again")
     return Step(row, name, keeps | staged, removes=frozenset(staged.values()))
 
 

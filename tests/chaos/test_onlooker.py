@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos import onlooker
 from tests.chaos.onlooker import WATCHED, Onlooker
+from tests.waiting import until
 
 KUBECTL = """#!/bin/sh
 echo "$2 first"
@@ -30,13 +31,6 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return tmp_path / "pids"
 
     return kubectl
-
-
-def until(condition) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_lines_of_a_round_have_their_time_of_day(kubectl):

@@ -103,6 +103,7 @@ def run(folder: Path, *arguments: str, stdin: str = "") -> Any:
 #: Command lines by command; `generate` prints what it is for, to standard output only.
 COMMANDS: dict[str, list[list[str]]] = {
     "check": [["plain.yaml"], ["-"]],
+    "docs": [[]],
     "generate": [["--existing", "plain.yaml"], ["--existing", "cluster", "-o", "out.yaml"], ["--existing", "plain.yaml", "-o", "plain.yaml"]],
     "plan": [[], ["--file", "plain.yaml"], ["--file", "plain.yaml", "--workloads", "plain.yaml"]],
     "rotate": [
@@ -131,7 +132,8 @@ INPUT = {
 
 
 def test_every_command_is_searched():
-    assert {command.name for command in app.registered_commands} == set(COMMANDS) == set(INPUT)
+    assert {command.name for command in app.registered_commands} == set(COMMANDS)
+    assert set(COMMANDS) - set(INPUT) == {"docs"}, "which reads nothing"
 
 
 @pytest.mark.parametrize(("command", "arguments"), [pytest.param(name, line, id=" ".join([name, *line])) for name, lines in COMMANDS.items() for line in lines])

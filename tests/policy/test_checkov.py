@@ -27,7 +27,7 @@ SKIPPED = {
 def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, list[dict[str, Any]]]:
     """Failed checks by file, of everything we emit and of one bad pod. One run, because it takes longer to start than to check."""
     if not CHECKOV.exists():
-        pytest.skip(f"no {CHECKOV.relative_to(ROOT)}: make test installs it")
+        pytest.skip(f"no {CHECKOV.relative_to(ROOT)}: make test")
     bad = tmp_path_factory.mktemp("checkov") / "bad.yaml"
     bad.write_text("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n    - name: a\n      image: a:latest\n")
     files = [*DIST, *REVIEWED, bad]

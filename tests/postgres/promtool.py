@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from attrs import frozen
+
+from tests.programs import program
 
 
 @frozen
@@ -19,14 +18,10 @@ class Promtool:
     folder: Path
 
     def __call__(self, *arguments: str) -> None:
-        done = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=400)
+        done = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=200)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def find(folder: Path) -> Promtool:
-    """The tool, on PATH or among those of the cluster for tests; skips where there is none."""
-    home = Path(os.environ.get("SOS_CLUSTER_HOME") or Path.home() / ".cache" / "sos-cluster")
-    program = shutil.which("promtool") or shutil.which(home / "bin" / "promtool")
-    if not program:
-        pytest.skip(f"no promtool on PATH or in {home}/bin")
-    return Promtool(program, folder)
+    """The tool; skips where there is none."""
+    return Promtool(program("promtool"), folder)

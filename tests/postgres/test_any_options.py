@@ -24,6 +24,7 @@ from sos_constructs import (
     Pooler,
     PrometheusOperator,
     Resources,
+    Role,
     SecretHandle,
     ServiceOptions,
 )
@@ -57,6 +58,15 @@ databases = st.builds(
     name=names,
     extensions=st.lists(st.sampled_from(["pgcrypto", "uuid-ossp", "x;y"]), max_size=2).map(tuple),
     sql=st.sampled_from(["", "SELECT 'ü';\n", "\tSELECT 1;\nSELECT 2", "$$ \\ '", "\u2028"]),
+)
+roles = st.builds(
+    Role,
+    name=names,
+    login=st.booleans(),
+    read_only=st.lists(names, max_size=1),
+    connect=st.lists(st.sampled_from(["auth", "users"]), max_size=1),
+    member_of=st.lists(st.sampled_from(["auth", "users", "pg_monitor", "pg_read_all_data", "orders"]), max_size=2),
+    connection_limit=st.sampled_from([None, 0, 5]),
 )
 operators = st.builds(PrometheusOperator, interval=seconds, namespace=words, labels=st.dictionaries(st.sampled_from(["release", "a b"]), words, max_size=1))
 labels = st.dictionaries(st.sampled_from(["team", "role", "a b", "app.kubernetes.io/name"]), words, max_size=1)
@@ -110,9 +120,8 @@ def handle(keys: Mapping[str, str]) -> SecretHandle:
     return SecretHandle("postgres-credentials", dict(keys))
 
 
-KEYS = dict(spec().credentials.keys) | {
-    key: key.upper().replace("-", "_") for key in ("orders-db-username", "orders-db-password", "pooler-username", "pooler-password")
-}
+MORE = [f"{who}-{what}" for who in ("orders-db", "orders-role", "pooler") for what in ("username", "password")]
+KEYS = dict(spec().credentials.keys) | {key: key.upper().replace("-", "_") for key in MORE}
 
 CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "credentials": st.sampled_from([handle(KEYS), handle({}), handle({key: name for key, name in KEYS.items() if "users" not in key})]),
@@ -120,6 +129,7 @@ CHOICES: dict[str, st.SearchStrategy[Any]] = {
     "namespace": words,
     "instances": st.integers(-1, 11),
     "databases": st.lists(databases, max_size=3).map(tuple),
+    "roles": st.lists(roles, max_size=2),
     "storage": st.none() | memory | st.sampled_from(["50Gi", "10Ti"]),
     "storage_class": st.none() | words,
     "image": st.sampled_from([SPILO, OFFICIAL, *(ImageProfile(image=image, uid=uid, gid=5) for image, uid in (("x:1", 0), ("", 5), ("x:1", 26)))]),

@@ -21,6 +21,7 @@ from sos_constructs.postgres.spec import Spec
 import pytest
 
 from tests.postgres.example import spec
+from tests.programs import BRING
 
 
 def test_what_all_members_agree_on():
@@ -132,7 +133,7 @@ def validate(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     bin_dir = next((path.parent for path in Path("/usr/lib/postgresql").glob("15/bin/initdb")), None) or shutil.which("initdb")
     if bin_dir is None:
-        pytest.skip("no PostgreSQL on this machine: Patroni checks for its programs")
+        pytest.skip(f"no PostgreSQL on this machine, for whose programs Patroni looks: {BRING}")
     user = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}
     uid = user.get("postgres", user["nobody"]) if os.getuid() == 0 else os.getuid()
     folder = Path(tempfile.mkdtemp(prefix="sos-patroni-"))

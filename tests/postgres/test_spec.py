@@ -90,7 +90,10 @@ def without(*keys: str) -> SecretHandle:
         ),
         ({"databases": (Database(name="auth", extensions="pgcrypto"),)}, "databases['auth'].extensions='pgcrypto' must be a tuple, for instance ('pgcrypto',)"),  # type: ignore[arg-type]
         ({"databases": (Database(name="auth", extensions=("x; y",)),)}, "databases['auth'].extensions='x; y' must be the name of an extension"),
-        ({"databases": (Database(name="auth", sql="SELECT 1;\n  \\! id"),)}, "must hold no psql command (a line beginning with a backslash)"),
+        ({"databases": (Database(name="auth", sql="SELECT 1;\n  \\! id"),)}, "must hold no psql command: it is sent to the server"),
+        ({"databases": (Database(name="auth", sql_timeout=timedelta(0)),)}, "must be a timedelta of whole seconds, from 1 second to 1 day"),
+        ({"databases": (Database(name="auth", owner="public"),)}, "is a word of PostgreSQL and no name of a role"),
+        ({"databases": (Database(name="auth", owner="none"),)}, "is a word of PostgreSQL and no name of a role"),
         ({"databases": (*DATABASES, Database(name="auth", owner="b"))}, "databases='auth' is the name of two databases"),
         ({"databases": (Database(name="auth"), Database(name="users", owner="auth"))}, "databases='auth' is the owner of two databases"),
         (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pytest
 from tests.postgres.example import spec
 from tests.postgres.mounted import mount
 from tests.postgres_live.conftest import Postgres, PostgresFactory
+from tests.waiting import until
 
 Mounted = Callable[..., "Cluster"]
 
@@ -179,6 +179,82 @@ def test_neither_passwords_nor_verifiers_are_logged_or_kept_in_statistics(cluste
         assert "canary" not in text
 
 
+# --- SQL of the owner's ---
+
+
+ESCAPES = (
+    "RESET ROLE; RESET SESSION AUTHORIZATION;",
+    "COMMIT; RESET ROLE; SET SESSION AUTHORIZATION DEFAULT;",
+    "ROLLBACK; BEGIN; SET ROLE NONE;",
+    "SELECT 'a\\'; COMMIT;",
+    "DO $$ BEGIN\n  RAISE NOTICE '\\! id';\nEND $$;",
+    "SELECT $q$ ' \\gexec\n\\! touch /tmp/escaped\n $q$;",
+    "SELECT ':user', $$:'user' \\connect - postgres$$;",
+    "-- it's \\! id\r\n/* ' */",
+    "\ufeff",
+)
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_sql_is_its_owners_whatever_it_holds(escape: str, conforming: str, cluster: Mounted):
+    made = cluster(Database(name="own"))
+    made.reconcile()
+    made.server.psql(f"ALTER DATABASE own SET standard_conforming_strings = {conforming}; SET ROLE own; DROP TABLE IF EXISTS who", "own")
+    made.server.psql("DROP SCHEMA IF EXISTS sos_agent CASCADE")
+    if conforming == "off":
+        escape = escape.replace("'a\\'", "E'a\\\\'")
+    made.declare(sql=f"{escape}\r\nCREATE TABLE who AS SELECT session_user::text AS session, current_user::text AS current;\r\n")
+    made.reconcile()
+    assert made.server.psql("SELECT session, current, pg_get_userbyid(relowner) FROM who, pg_class WHERE relname = 'who'", "own") == "own|own|own"
+    assert made.reconcile() == []
+
+
+@pytest.mark.parametrize(
+    "sql", ["ALTER ROLE own SUPERUSER", "COMMIT; ALTER ROLE own SUPERUSER", "COPY (SELECT 1) TO PROGRAM 'id'", "\\! id", "SET ROLE postgres"]
+)
+def test_what_the_owner_may_not_do_fails(sql: str, cluster: Mounted):
+    made = cluster(Database(name="own"))
+    made.reconcile()
+    made.declare(sql=f"CREATE TABLE half (a int); {sql}")
+    with pytest.raises(SqlError, match=r"^database own: .*(must be|permission denied|syntax error)"):
+        made.reconcile()
+    assert made.server.psql("SELECT count(*) FROM pg_roles WHERE rolsuper") == "1"
+    made.server.psql("DROP TABLE IF EXISTS half", "own")
+
+
+def test_sql_is_one_transaction(cluster: Mounted):
+    made = cluster(Database(name="whole"))
+    made.reconcile()
+    made.declare(sql="CREATE TABLE first_half (a int); SELECT 1/0")
+    with pytest.raises(SqlError, match="division by zero"):
+        made.reconcile()
+    assert made.server.psql("SELECT count(*) FROM pg_class WHERE relname = 'first_half'", "whole") == "0"
+    made.declare(sql="BEGIN; CREATE TABLE left_open (a int)")
+    made.reconcile()
+    assert made.server.psql("SELECT count(*) FROM pg_class WHERE relname = 'left_open'", "whole") == "1"
+
+
+def test_sql_has_a_limit_of_its_own_and_ends_with_it(cluster: Mounted):
+    made = cluster(Database(name="slow"))
+    made.reconcile()
+    made.declare(sql="SELECT pg_sleep(60)", sql_seconds=1)
+    with pytest.raises(SqlError, match="canceling statement due to statement timeout"):
+        made.reconcile()
+    made.declare(sql="SELECT pg_sleep(1.5)", sql_seconds=20)
+    assert made.reconcile()
+
+
+def test_sql_of_an_owner_whose_password_was_rotated(cluster: Mounted):
+    made = cluster(Database(name="dated"))
+    made.reconcile()
+    made.password("dated-db-username", "dated_202611232130")
+    made.password("dated-db-password", "d" * 32)
+    made.declare(sql="CREATE TABLE mine (a int)")
+    made.reconcile()
+    assert made.server.psql("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'mine'", "dated") == "dated"
+
+
 # --- databases --------------------------------------------------------------------------------------------------------
 
 
@@ -313,8 +389,5 @@ def test_a_standby_shows_what_has_been_replicated(cluster: Mounted, server: Post
     assert made.reconcile() == ["set password of role standby"]
     declared = made.member.declared()
     psql = type(made.member.psql(declared))(str(standby.bin_dir), str(standby.socket_dir), "postgres")
-    deadline = time.monotonic() + 20
-    while not scram.matches("a-new-replication-password", databases.stored_verifiers(psql)["standby"]):
-        assert time.monotonic() < deadline, "it was never replicated"
-        time.sleep(0.05)
+    until(lambda: scram.matches("a-new-replication-password", databases.stored_verifiers(psql)["standby"]))
     assert stored(standby, "standby") == stored(server, "standby")

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 
 from tests.chaos.checker import KINDS, check
 from tests.chaos.workload import PROBE, Workload
 from tests.postgres_live.conftest import Postgres, PostgresFactory
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+from tests.waiting import until
 
 
 def rows(server: Postgres, run: str) -> dict[int, set[int]]:
@@ -31,13 +23,13 @@ def test_a_history_of_a_server_that_crashed(postgres_factory: PostgresFactory):
     environment = {**os.environ, "PGHOST": str(server.socket_dir), "PGPORT": str(server.port), "PGUSER": "postgres", "PGDATABASE": "postgres"}
     workload = Workload("test", {**environment, "LEDGER_PSQL": str(server.bin_dir / "psql"), "PGTARGETSESSIONATTRS": "read-write"})
     try:
-        wait(lambda: workload.writing(0))
+        until(lambda: workload.writing(0))
         server.stop("immediate")
         stopped = workload.now()
-        wait(lambda: any(attempt.reason for attempt in workload.history.attempts))
+        until(lambda: any(attempt.reason for attempt in workload.history.attempts))
         server.start()
-        wait(lambda: workload.writing(stopped))
-        wait(lambda: any(read.fresh and read.began > stopped for read in workload.history.reads))
+        until(lambda: workload.writing(stopped))
+        until(lambda: any(read.fresh and read.began > stopped for read in workload.history.reads))
     finally:
         history = workload.stop()
     assert {write.writer for write in history.writes} == {0, 1, 2, 3}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.generated import examples
+from tests.ports import free_port
 from tests.postgres.example import spec
 from tests.postgres.scenarios import EVERYTHING, MINIMAL
 from tests.postgres_live.conftest import Postgres, PostgresFactory
@@ -105,9 +105,7 @@ PLAIN_RULES = access.pg_hba(spec(), members="host", clients="host")
 @pytest.fixture(scope="module")
 def guarded(postgres_factory: PostgresFactory) -> tuple[Postgres, int]:
     """A server with our rules alone, on TCP as well; its roles have their name as password."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = postgres_factory(listen_addresses="127.0.0.1", port=str(port))
     server = Postgres(**{name: getattr(server, name) for name in ("bin_dir", "data_dir", "socket_dir", "user", "as_user")}, port=port)
     if server.user != "postgres":

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,7 +18,10 @@ from sos_constructs.postgres.monitoring import exporter_container
 
 import pytest
 
+from tests import programs
+from tests.ports import free_port
 from tests.postgres.example import queries, series
+from tests.waiting import until
 
 Row = dict[str, str]
 Eventually = Callable[[Callable[[], bool]], None]
@@ -58,14 +59,6 @@ def only(server: Any, prefix: str, db: str = "postgres") -> Row:
     return row
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    """Streaming takes a moment; the limit is there for the case that it never comes."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("role", ["primary", "replica"])
 @pytest.mark.parametrize("prefix", sorted(queries()))
 def test_query_gives_the_declared_columns_and_only_numbers(prefix: str, role: str, request: pytest.FixtureRequest) -> None:
@@ -85,7 +78,7 @@ def test_query_gives_the_declared_columns_and_only_numbers(prefix: str, role: st
 
 
 def test_replication_is_seen_from_both_sides(primary: Any, replica: Any) -> None:
-    eventually(lambda: [row["streaming"] for row in rows(primary, "sos_pg_stream")] == ["1"])
+    until(lambda: [row["streaming"] for row in rows(primary, "sos_pg_stream")] == ["1"])
     assert rows(primary, "sos_pg_standby") == []
     assert rows(replica, "sos_pg_sync") == []
     assert only(primary, "sos_pg_stream")["standby"] == "postgres-1"
@@ -93,7 +86,7 @@ def test_replication_is_seen_from_both_sides(primary: Any, replica: Any) -> None
     assert only(primary, "sos_pg_postmaster")["in_recovery"] == "0"
     assert only(replica, "sos_pg_postmaster")["in_recovery"] == "1"
     assert only(primary, "sos_pg_slot")["active"] == "1"
-    eventually(lambda: only(replica, "sos_pg_replication")["lag_seconds"] == "0")
+    until(lambda: only(replica, "sos_pg_replication")["lag_seconds"] == "0")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +105,7 @@ def test_synchronous_standbys(names: str, required: str, standbys: str, primary:
         # "local": the ALTER itself must not wait for standbys that do not exist
         primary.psql(f"SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = '{names}'")
         primary.reload()
-        eventually(lambda: only(primary, "sos_pg_sync") == {"streaming_standbys": "1", "standbys": standbys, "required_standbys": required})
+        until(lambda: only(primary, "sos_pg_sync") == {"streaming_standbys": "1", "standbys": standbys, "required_standbys": required})
     finally:
         primary.psql("SET synchronous_commit = local; ALTER SYSTEM RESET synchronous_standby_names")
         primary.reload()
@@ -120,29 +113,29 @@ def test_synchronous_standbys(names: str, required: str, standbys: str, primary:
 
 def test_a_standby_that_is_cut_off_falls_behind_although_it_replayed_all_it_got(primary: Any, replica: Any) -> None:
     """The trap of the built-in metric: received = replayed, so it says 0."""
-    eventually(lambda: only(replica, "sos_pg_standby")["streaming"] == "1")
+    until(lambda: only(replica, "sos_pg_standby")["streaming"] == "1")
     primary.psql("CREATE TABLE IF NOT EXISTS heartbeat (at timestamptz); INSERT INTO heartbeat VALUES (now())")
     source = replica.psql("SHOW primary_conninfo").replace("'", "''")
     try:
         replica.psql("ALTER SYSTEM SET primary_conninfo = ''")
         replica.reload()
-        eventually(lambda: only(replica, "sos_pg_standby")["streaming"] == "0")
+        until(lambda: only(replica, "sos_pg_standby")["streaming"] == "0")
         first = float(only(replica, "sos_pg_replication")["lag_seconds"])
-        eventually(lambda: float(only(replica, "sos_pg_replication")["lag_seconds"]) > max(first, 0.05))
+        until(lambda: float(only(replica, "sos_pg_replication")["lag_seconds"]) > max(first, 0.05))
         assert rows(primary, "sos_pg_slot")[0]["active"] == "0"
     finally:
         replica.psql(f"ALTER SYSTEM SET primary_conninfo = '{source}'")
         replica.reload()
-    eventually(lambda: only(replica, "sos_pg_standby")["streaming"] == "1")
+    until(lambda: only(replica, "sos_pg_standby")["streaming"] == "1")
 
 
 def test_paused_replay_shows(primary: Any, replica: Any) -> None:
     replica.psql("SELECT pg_wal_replay_pause()")
     try:
         primary.psql("CREATE TABLE IF NOT EXISTS heartbeat (at timestamptz); INSERT INTO heartbeat VALUES (now())")
-        eventually(lambda: int(only(replica, "sos_pg_standby")["unreplayed_bytes"]) > 0)
+        until(lambda: int(only(replica, "sos_pg_standby")["unreplayed_bytes"]) > 0)
         assert only(replica, "sos_pg_standby")["replay_paused"] == "1"
-        eventually(lambda: int(only(primary, "sos_pg_stream")["replay_lag_bytes"]) > 0)
+        until(lambda: int(only(primary, "sos_pg_stream")["replay_lag_bytes"]) > 0)
     finally:
         replica.psql("SELECT pg_wal_replay_resume()")
 
@@ -164,11 +157,11 @@ def test_settings_that_wait_for_a_restart(primary: Any) -> None:
     try:
         primary.append_conf("max_connections = 60")
         primary.reload()
-        eventually(lambda: only(primary, "sos_pg_settings") == {"pending_restart": "1"})
+        until(lambda: only(primary, "sos_pg_settings") == {"pending_restart": "1"})
     finally:
         conf.write_text(before)
         primary.reload()
-    eventually(lambda: only(primary, "sos_pg_settings")["pending_restart"] == "0")
+    until(lambda: only(primary, "sos_pg_settings")["pending_restart"] == "0")
 
 
 def test_lock_waits_and_open_transactions(primary: Any) -> None:
@@ -188,9 +181,9 @@ def test_lock_waits_and_open_transactions(primary: Any) -> None:
         try:
             print("BEGIN; LOCK TABLE alarms;", file=holder.stdin, flush=True)
             locked = "SELECT count(*) FROM pg_locks WHERE relation = 'alarms'::regclass AND mode = 'AccessExclusiveLock' AND granted"
-            eventually(lambda: primary.psql(locked, "emergency").strip() == "1")
+            until(lambda: primary.psql(locked, "emergency").strip() == "1")
             print("SELECT * FROM alarms;", file=waiter.stdin, flush=True)
-            eventually(lambda: only(primary, "sos_pg_lock_waits")["sessions"] == "1" and float(only(primary, "sos_pg_lock_waits")["oldest_seconds"]) > 0)
+            until(lambda: only(primary, "sos_pg_lock_waits")["sessions"] == "1" and float(only(primary, "sos_pg_lock_waits")["oldest_seconds"]) > 0)
             found = only(primary, "sos_pg_transactions")
             assert float(found["oldest_seconds"]) > 0
             assert float(found["oldest_idle_seconds"]) > 0
@@ -205,7 +198,7 @@ def test_lock_waits_and_open_transactions(primary: Any) -> None:
 def test_archiving_that_fails(postgres_factory: Any) -> None:
     server = postgres_factory(archive_mode="on", archive_command="false")
     server.psql("CREATE ROLE monitoring IN ROLE pg_monitor; CREATE TABLE t AS SELECT 1; SELECT pg_switch_wal()")
-    eventually(lambda: only(server, "sos_pg_archive") == {"enabled": "1", "failing": "1", "pending_segments": "1"})
+    until(lambda: only(server, "sos_pg_archive") == {"enabled": "1", "failing": "1", "pending_segments": "1"})
 
 
 def test_an_index_that_was_not_finished(primary: Any) -> None:
@@ -231,24 +224,14 @@ def test_the_exporters_sessions_cannot_write(primary: Any) -> None:
 # --- the real exporter -----------------------------------------------------------------------------------------------
 
 
-def exporter_program() -> str:
-    home = Path(os.environ.get("SOS_CLUSTER_HOME") or Path.home() / ".cache" / "sos-cluster")
-    found = shutil.which("postgres_exporter") or shutil.which(home / "bin" / "postgres_exporter")
-    if not found:
-        pytest.skip(f"no postgres_exporter on PATH or in {home}/bin")
-    return found
-
-
 class Exporter:
     """The real exporter with the arguments of our container, as uid 65534 where that is possible."""
 
     def __init__(self, server: Any, folder: Path) -> None:
         container = exporter_container(resources={})
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         # A copy, because the home of the user who runs the tests is closed to uid 65534.
-        program = shutil.copy(exporter_program(), folder / "exporter")
+        program = shutil.copy(programs.program("postgres_exporter"), folder / "exporter")
         (folder / "queries.yaml").write_text(monitoring.queries())
         arguments = [argument.replace("/etc/postgres-exporter", str(folder)) for argument in container["args"]]
         arguments = [f"--web.listen-address={self.url.removeprefix('http://')}" if "listen-address" in argument else argument for argument in arguments]
@@ -282,7 +265,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
                 break
             parent.chmod(0o755)
         running.append(Exporter(server, folder))
-        eventually(running[-1].ready)
+        until(running[-1].ready)
         return running[-1]
 
     yield start
@@ -331,4 +314,4 @@ def test_the_exporter_outlives_the_database(exporter: Any, postgres_factory: Any
     assert metrics_of(running.get("/metrics"))["pg_up"] == 0
     assert "Postgres Exporter" in running.get("/"), "the page the liveness probe asks for"
     server.start()
-    eventually(lambda: metrics_of(running.get("/metrics"))["pg_up"] == 1)
+    until(lambda: metrics_of(running.get("/metrics"))["pg_up"] == 1)

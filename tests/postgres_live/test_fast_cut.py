@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from sos_constructs.postgres.agent.fast_cut import About, Cut, NotCut, receives
@@ -13,6 +13,7 @@ import pytest
 from attrs import frozen
 
 from tests.postgres_live.conftest import Postgres, PostgresFactory
+from tests.waiting import until
 
 
 @frozen
@@ -41,20 +42,13 @@ class Pair:
         assert self.received() == before
 
 
-def eventually(question: Callable[[], object]) -> None:
-    until = time.monotonic() + 30
-    while not question():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def pair(postgres_factory: PostgresFactory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     primary = postgres_factory()
     folder = primary.data_dir.parent / "cut"
     standby = postgres_factory(standby_of=primary, name="cut", dynamic_library_path=f"{folder}:$libdir", wal_retrieve_retry_interval="100ms")
     made = Pair(primary, standby, Cut(folder))
-    eventually(made.streams)
+    until(made.streams)
     yield made
     standby.stop("immediate")
     primary.stop("immediate")
@@ -74,7 +68,7 @@ def test_a_cut_outlives_reload_another_source_and_restart_and_ends_at_once(pair:
     assert not receives(pair.psql, 60)
     assert pair.cut.about() == About("pg-0", "r1")
     pair.cut.end(pair.psql)
-    eventually(pair.streams)
+    until(pair.streams)
     assert pair.cut.about() is None
 
 
@@ -92,7 +86,7 @@ def test_postgresql_has_heard_of_a_new_source_before_the_cut_may_end(pair: Pair)
     assert not pair.cut.points_at(pair.psql, "10.0.0.9")
     pair.standby.psql("ALTER SYSTEM SET primary_conninfo = 'user=postgres host=10.0.0.9 port=5432'")
     pair.standby.reload()
-    eventually(lambda: pair.cut.points_at(pair.psql, "10.0.0.9"))
+    until(lambda: pair.cut.points_at(pair.psql, "10.0.0.9"))
     assert not pair.cut.points_at(pair.psql, "10.0.0.90")
     assert pair.standby.psql("SELECT pg_get_wal_replay_pause_state()") == "not paused"
     pair.stays_cut()

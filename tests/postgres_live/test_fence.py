@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 from sos_constructs.postgres import access
@@ -18,8 +16,10 @@ import psycopg
 import pytest
 from attrs import evolve
 
+from tests.ports import free_port
 from tests.postgres.example import spec
 from tests.postgres_live.conftest import Postgres, PostgresFactory
+from tests.waiting import PATIENCE, until
 
 PRIMARY, ALONE = Status("primary", True, False), Status("replica", True, False)
 
@@ -27,9 +27,7 @@ PRIMARY, ALONE = Status("primary", True, False), Status("replica", True, False)
 @pytest.fixture
 def guarded(postgres_factory: PostgresFactory) -> Postgres:
     """A server on TCP whose first rule is the fence's."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = evolve(postgres_factory(listen_addresses="127.0.0.1", port=str(port)), port=port)
     for role, more in (("standby", "REPLICATION"), ("auth", "")):
         server.psql(f"CREATE ROLE {role} LOGIN PASSWORD '{role}' {more}")
@@ -102,9 +100,7 @@ def insert(server: Postgres) -> threading.Thread:
 
     before, thread = waiting(server), threading.Thread(target=run)
     thread.start()
-    until = time.monotonic() + 30
-    while waiting(server) == before:
-        assert time.monotonic() < until
+    until(lambda: waiting(server) != before)
     return thread
 
 
@@ -119,7 +115,7 @@ def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
         count = "SELECT count(*) FROM rows"
         assert reader.execute(count).fetchone() == (0,)
         guarded.psql("SELECT pg_terminate_backend(min(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")  # as a fast shutdown does
-        first.join(30)
+        first.join(PATIENCE)
         second.join(0.1)
         assert reader.execute(count).fetchone() == (1,), "PostgreSQL shows a row that no standby has; if it no longer does, the module closing can go"
         closing.close(guarded.data_dir.parent, config)
@@ -130,4 +126,4 @@ def test_nobody_reads_what_a_server_shows_while_it_ends(guarded: Postgres):
             connect(guarded)
         assert waiting(guarded) == 1, "a wait goes on until the server ends: it may still end well"
     guarded.stop()
-    second.join(30)
+    second.join(PATIENCE)

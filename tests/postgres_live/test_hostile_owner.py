@@ -110,7 +110,7 @@ def server(postgres_factory: PostgresFactory) -> Postgres:
 
 @pytest.fixture
 def hostile(server: Postgres, tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(server, tmp_path, (Database(name=OWNER, extensions=("citext", "plpgsql"), sql="CREATE TABLE IF NOT EXISTS mine (a int)"),))
+    cluster = Cluster(server, tmp_path, (Database(name=OWNER, extensions=("citext", "plpgsql")),))
     server.psql(f"CREATE ROLE {OWNER} LOGIN")
     server.psql(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
     for sql in attack():
@@ -166,7 +166,7 @@ def test_what_is_walked_above_is_all_that_asks():
     """A module that asks the server for something new is walked, too."""
     folder = Path(agent_psql.__file__).parent
     asking = {path.stem for path in folder.glob("*.py") if re.search(r"\.query\(", path.read_text())}
-    assert asking == {"again", "closing", "databases", "fast_cut", "fence", "handover", "logins", "pooler_role", "reconcile"} | {"standbys"}
+    assert asking == {"again", "closing", "databases", "fast_cut", "fence", "handover", "logins", "owner_sql", "pooler_role", "reconcile", "roles", "standbys"}
 
 
 def test_the_extension_lies_where_everybody_looks_for_it(hostile: Cluster):

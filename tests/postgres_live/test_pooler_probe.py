@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,10 @@ from sos_constructs.postgres.pooler import Pooler, ini
 import pytest
 from attrs import frozen
 
+from tests import programs
 from tests.postgres.pooler.example import pooled
 from tests.postgres_live.conftest import Postgres, PostgresFactory
+from tests.waiting import until
 
 PASSWORD = "canary-0123456789"
 FAILING = "FATAL:  server login has been failing, try again later (server_login_retry)"
@@ -39,9 +39,7 @@ class Pooled:
 
 @pytest.fixture(scope="module")
 def behind(postgres_factory: PostgresFactory) -> Iterator[Pooled]:
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("no pgbouncer on this machine")
+    program = programs.program("pgbouncer")
     server = postgres_factory(hba=HBA)
     server.psql(f"CREATE ROLE pgbouncer LOGIN PASSWORD '{PASSWORD}'")
     server.psql("CREATE DATABASE auth")
@@ -67,10 +65,7 @@ def behind(postgres_factory: PostgresFactory) -> Iterator[Pooled]:
     declared["sides"]["primary"]["socket_dir"] = str(folder)
     with (folder / "log").open("w") as log, subprocess.Popen([program, folder / "primary.ini"], stdout=log, stderr=log, **server.as_user) as process:
         try:
-            until = time.monotonic() + 10
-            while not (folder / ".s.PGSQL.6432").exists():
-                assert time.monotonic() < until, (folder / "log").read_text()
-                time.sleep(0.05)
+            until((folder / ".s.PGSQL.6432").exists, (folder / "log").read_text)
             yield Pooled(server, declared)
         finally:
             process.kill()
@@ -78,11 +73,14 @@ def behind(postgres_factory: PostgresFactory) -> Iterator[Pooled]:
 
 def eventually(behind: Pooled, *, served: bool) -> str:
     """What a client is told once it is served, or not served, as it should come to."""
-    until = time.monotonic() + 40
-    while ((refusal := behind.refusal()) == "") is not served:
-        assert time.monotonic() < until, refusal
-        time.sleep(0.5)
-    return refusal
+    told = [""]
+
+    def as_it_should() -> bool:
+        told.append(behind.refusal())
+        return (told[-1] == "") is served
+
+    until(as_it_should, lambda: told[-1])
+    return told[-1]
 
 
 def told_at_last(behind: Pooled) -> str:

@@ -98,7 +98,7 @@ def test_the_rsa_pair_belongs_together(stored):
     assert jwt["jwt-key-id"].decode() == url(thumbprint)
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl on this machine: apt-get install openssl")
 @pytest.mark.parametrize(
     ("name", "ca", "certificate", "key", "purpose"),
     [

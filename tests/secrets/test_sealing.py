@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +16,7 @@ from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump, 
 import pytest
 from cryptography.exceptions import InvalidTag
 
+from tests import programs
 from tests.secrets.controller import BY_KUBESEAL, KEY, PRIVATE_PEM, certificate, unseal
 
 NOW = datetime.now(UTC)
@@ -25,10 +24,8 @@ SCOPES = get_args(Scope)
 VALUES = {"redis-password": b"one", "redis-pubsub-password": "zwei\n\x00ü".encode()}
 REDIS = StoredSecret("redis-credentials", values=VALUES)
 
-#: Where the throw-away cluster of tests/cluster keeps its programs.
-_BIN = Path(os.environ.get("SOS_CLUSTER_HOME") or Path.home() / ".cache" / "sos-cluster") / "bin"
-KUBESEAL = shutil.which("kubeseal", path=f"{os.environ['PATH']}{os.pathsep}{_BIN}")
-needs_kubeseal = pytest.mark.skipif(KUBESEAL is None, reason="kubeseal is not installed")
+KUBESEAL = programs.find("kubeseal")
+needs_kubeseal = pytest.mark.skipif(KUBESEAL is None, reason=f"no kubeseal on this machine: {programs.BRING}")
 
 
 def kubeseal(*arguments: str, stdin: str) -> str:

@@ -25,7 +25,7 @@ EMERGENCY = Section(
         Key("EMERGENCY_CONTACT_RETRY_INTERVAL_SECONDS", Duration(seconds(10), hours(1)), minutes(1), "Pause before a contact who did not answer is tried again.", REQUIREMENT),
         Key("EMERGENCY_CONTACT_MAX_ATTEMPTS", Int(1, 20), 5, "How often a contact is tried.", "once a minute until the emergency is escalated"),
         Key("EMERGENCY_MAX_CONTACTS", Int(1, 50), 10, "Contacts that one person can have.", REQUIREMENT),
-        Key("EMERGENCY_MAX_PRIMARY_CONTACTS", Int(1, 10), 3, "Contacts that are told first.", REQUIREMENT),
+        Key("EMERGENCY_MAX_PRIMARY_CONTACTS", Int(1, 10), 3, "Contacts that are notified first.", REQUIREMENT),
         Key("EMERGENCY_LOCATION_UPDATE_INTERVAL_SECONDS", Duration(seconds(1), minutes(10)), seconds(30), "How often a phone sends its position during an emergency.", REQUIREMENT),
         Key("EMERGENCY_LOCATION_STALE_SECONDS", Duration(seconds(10), hours(1)), minutes(2), "Older positions are shown as the last known place.", "four missed updates"),
         Key("EMERGENCY_LOCATION_TRAIL_RETENTION_DAYS", Duration(days(1), days(365)), days(7), "How long the trail of positions is kept.", REQUIREMENT),

@@ -27,6 +27,7 @@ from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
 from .lock_watch import LockWatch, watch_rivals
 from .log import log, say_as_first_process
 from .metrics import Metrics, serve
+from .owner_sql import Beside
 from .patroni_api import of_member
 from .pooler_role import PoolerRole
 from .psql import of_patroni
@@ -45,7 +46,7 @@ STANDSTILL = 300.0
 GUARD_INTERVAL = 1.0
 """Seconds between two looks of the guard."""
 
-STEPS: dict[str, Step] = {"databases": reconcile_databases, "member": reconcile_member}
+STEPS: dict[str, Step] = {"databases": partial(reconcile_databases, run_sql=Beside()), "member": reconcile_member}
 
 
 def main(arguments: list[str]) -> int:

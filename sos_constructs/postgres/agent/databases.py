@@ -5,17 +5,14 @@ Nothing is ever dropped: a database that is no longer declared stays until a hum
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import logins, roles, scram
+from . import logins, owner_sql, role_rules, roles, scram
 from .files import Declared, DeclaredError
+from .owner_sql import Running, Sql
 from .psql import Psql, SqlError, identifier, literal
-
-_APPLIED = "sos_agent"
-"""Schema in database ``postgres`` where the agent notes which SQL it ran."""
 
 
 @dataclass(frozen=True)
@@ -27,39 +24,53 @@ class Action:
     database: str = "postgres"
 
 
-def reconcile(declared: Declared, psql: Psql) -> Iterator[str]:
+def reconcile(declared: Declared, psql: Psql, run_sql: Callable[[Sql, Psql], Iterator[str]] = owner_sql.run_now) -> Iterator[str]:
     """Make roles and databases as declared and tell each thing when it is done; nothing when nothing differed.
 
-    :raises SqlError: at the end, naming each database and each further role that failed; the others are done all the same.
+    :param run_sql: runs the SQL of one database.
+    :raises SqlError: at the end, naming each database and each role that failed; the others are done all the same.
+    :raises Running: at the end, when nothing failed but SQL still runs.
     """
     failed: dict[str, str] = {}
-    owners = {database["owner"] for database in declared.databases}
     there = _Roles.of(psql)
-    for action in _roles(declared, [role for role in declared.roles if role["name"] not in owners], psql, there):  # nothing works without these
-        psql.query(action.sql, action.database)
-        yield action.description
-    for database in declared.databases:
-        owner = [role for role in declared.roles if role["name"] == database["owner"]]
-        yield from _isolated(database, _roles(declared, owner, psql, there), psql, failed)
+    for role in declared.roles:
+        actions = _role(declared, role, psql, there)
+        if role["name"] in role_rules.OWN:  # nothing works without these
+            for action in actions:
+                psql.query(action.sql, action.database)
+                yield action.description
+        else:
+            yield from _isolated(f"role {role['name']}", actions, psql, failed)
     yield from roles.keep(declared, psql, failed)
     made = _owners(psql)
     for database in declared.databases:
-        yield from _isolated(database, _database(database, made), psql, failed)
+        yield from _isolated(f"database {database['name']}", _database(database, made), psql, failed)
     made, granted = _owners(psql), _granted(psql)
     readers = [role["name"] for role in declared.roles if role.get("member_of") == "pg_monitor"]
     for database in declared.databases:
         if database["name"] in made:
-            yield from _isolated(database, _closed(database["name"], readers, granted), psql, failed)
+            yield from _isolated(f"database {database['name']}", _closed(database["name"], readers, granted), psql, failed)
     yield from roles.open_databases(declared, psql, failed)
+    running: list[str] = []
     for database in declared.databases:
-        yield from _isolated(database, _contents(database, psql), psql, failed)
+        what = f"database {database['name']}"
+        yield from _isolated(what, _contents(database, psql), psql, failed)
+        if what in failed:
+            continue
+        try:
+            yield from _sql(declared, database, psql, run_sql)
+        except (DeclaredError, SqlError) as error:
+            failed[what] = str(error)
+        except Running as error:
+            running.append(f"{what}: {error}")
     if failed:
         raise SqlError("; ".join(f"{what}: {error}" for what, error in failed.items()))
+    if running:
+        raise Running("; ".join(running))
 
 
-def _isolated(database: dict[str, Any], actions: Iterator[Action], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
-    """Do the actions of one database, unless something of it has failed before."""
-    what = f"database {database['name']}"
+def _isolated(what: str, actions: Iterator[Action], psql: Psql, failed: dict[str, str]) -> Iterator[str]:
+    """Do the actions of one role or database, unless something of it has failed before."""
     if what in failed:
         return
     try:
@@ -90,23 +101,22 @@ class _Roles:
         return cls(stored_verifiers(psql), locked, {(row[0], row[1]) for row in members})
 
 
-def _roles(declared: Declared, wanted: list[dict[str, str]], psql: Psql, there: _Roles) -> Iterator[Action]:
-    for role in wanted:
-        name, want = role["name"], logins.wanted(declared, role)
-        password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
-        if name in there.locked:
-            yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
-        elif name not in there.verifiers:
-            yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
-        elif name in want and not scram.matches(want[name], there.verifiers[name]):
-            yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
-        elif name not in want and there.verifiers[name]:
-            yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
-        for description, sql in logins.changes(psql, name, want, there.verifiers):
-            yield Action(description, sql)
-        group = role.get("member_of")
-        if group and (name, group) not in there.members:
-            yield Action(f"add role {name} to {group}", f"GRANT {identifier(group)} TO {identifier(name)}")
+def _role(declared: Declared, role: dict[str, str], psql: Psql, there: _Roles) -> Iterator[Action]:
+    name, want = role["name"], logins.wanted(declared, role)
+    password = f" PASSWORD {literal(scram.verifier(want[name]))}" if name in want else ""
+    if name in there.locked:
+        yield Action(f"let role {name} log in again", f"ALTER ROLE {identifier(name)} LOGIN{password}")
+    elif name not in there.verifiers:
+        yield Action(f"create role {name}", f"CREATE ROLE {identifier(name)} LOGIN{password}")
+    elif name in want and not scram.matches(want[name], there.verifiers[name]):
+        yield Action(f"set password of role {name}", f"ALTER ROLE {identifier(name)}{password}")
+    elif name not in want and there.verifiers[name]:
+        yield Action(f"take the password from role {name}", f"ALTER ROLE {identifier(name)} PASSWORD NULL")
+    for description, sql in logins.changes(psql, name, want, there.verifiers):
+        yield Action(description, sql)
+    group = role.get("member_of")
+    if group and (name, group) not in there.members:
+        yield Action(f"add role {name} to {group}", f"GRANT {identifier(group)} TO {identifier(name)}")
 
 
 def _owners(psql: Psql) -> dict[str, str]:
@@ -157,22 +167,9 @@ def _contents(database: dict[str, Any], psql: Psql) -> Iterator[Action]:
             # Where the extension does not say itself which schema it belongs into, it goes into public, as for everybody. Only its script runs with this.
             sql = f"BEGIN; SET LOCAL search_path = public; CREATE EXTENSION IF NOT EXISTS {identifier(extension)}; COMMIT"
             yield Action(f"create extension {extension} in {name}", sql, name)
-    digest = hashlib.sha256(database["sql"].encode()).hexdigest()
-    if database["sql"] and _applied(psql).get(name) != digest:
-        role = f'SET LOCAL ROLE {identifier(database["owner"])}; SET LOCAL search_path = "$user", public'
-        sql = f"BEGIN;\n{role};\n{database['sql']}\n;COMMIT"
-        yield Action(f"run SQL {digest[:12]} in {name}", sql, name)
-        note = (
-            f"CREATE SCHEMA IF NOT EXISTS {_APPLIED};"
-            f"CREATE TABLE IF NOT EXISTS {_APPLIED}.applied (database name PRIMARY KEY,"
-            " sha256 text NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.now());"
-            f"INSERT INTO {_APPLIED}.applied (database, sha256) VALUES ({literal(name)}, {literal(digest)})"
-            " ON CONFLICT (database) DO UPDATE SET sha256 = excluded.sha256, at = pg_catalog.now()"
-        )
-        yield Action(f"note SQL {digest[:12]} of {name} as run", note)
 
 
-def _applied(psql: Psql) -> dict[str, str]:
-    if not psql.query(f"SELECT 1 FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('{_APPLIED}.applied')"):
-        return {}
-    return {row[0]: row[1] for row in psql.query(f"SELECT database, sha256 FROM {_APPLIED}.applied")}
+def _sql(declared: Declared, database: dict[str, Any], psql: Psql, run_sql: Callable[[Sql, Psql], Iterator[str]]) -> Iterator[str]:
+    sql = owner_sql.wanted(declared, database)
+    if sql and owner_sql.applied(psql).get(sql.database) != sql.digest:
+        yield from run_sql(sql, psql)

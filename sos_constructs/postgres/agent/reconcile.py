@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from . import databases, fence, logins, scram
 from .certificates import first_certificate
 from .files import Declared, write_whole
 from .log import log
+from .owner_sql import Running, Sql, run_now
 from .patroni_api import Patroni, Status, difference
 from .psql import Psql, SqlError
 from .render import Passwords, Pod, as_text, declared_passwords, patroni_config, rendered_passwords, rendered_sslmode
@@ -75,12 +76,15 @@ def render(member: Member) -> None:
     log("info", "render", "wrote Patroni's configuration", member=member.pod.name)
 
 
-def reconcile_databases(member: Member, status: Status) -> None:
+def reconcile_databases(member: Member, status: Status, run_sql: Callable[[Sql, Psql], Iterator[str]] = run_now) -> None:
     """On the primary: roles, passwords, databases, extensions, SQL."""
     if status.role == "primary" and status.running:
         declared = member.declared()
-        for description in databases.reconcile(declared, member.psql(declared)):
-            log("info", "databases", description)
+        try:
+            for description in databases.reconcile(declared, member.psql(declared), run_sql):
+                log("info", "databases", description)
+        except Running as error:
+            raise NotYet(str(error)) from None
 
 
 def reconcile_member(member: Member, status: Status) -> None:

@@ -12,7 +12,7 @@ from sos_constructs.postgres.handles import DatabaseHandle, ServerCa
 from attrs import evolve, field, frozen
 
 _DEFAULTS = {"PGSSLMODE": "sslmode=", "PGSSLROOTCERT": "sslrootcert=", "PGTARGETSESSIONATTRS": "target_session_attrs="}
-"""Variables that libpq goes by where a connection URI does not have the option."""
+"""Variables that libpq uses where a connection URI does not have the option."""
 
 
 @frozen(kw_only=True)

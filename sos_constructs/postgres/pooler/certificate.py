@@ -1,7 +1,7 @@
 """The pooler's own certificate: for its Services and nobody else.
 
-It is not the database's, although one would do: PgBouncer is what every client reaches, and whoever breaks into it would find the key by which
-members know each other, could stand between primary and standby, and read everything. With a key of its own they get what a pooler has anyway.
+It is separate from the database's certificate, so that a compromised PgBouncer cannot impersonate a member. Every client reaches PgBouncer.
+With the members' key an attacker could stand between primary and standby, and read everything.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ STOP_SECONDS = 8
 end (``agent/pooler.py``, drain)."""
 GRACE_SECONDS = 30
 START_SECONDS = 3600
-"""Until a PgBouncer that has never served anybody is started anew, which changes little: the database may not be there yet."""
+"""Seconds until a PgBouncer that has never served a client is restarted. It is long, because the database may not be there yet."""
 
 
 def deployment(spec: Spec, pooler: Pooler) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _ca(spec: Spec) -> list[ServerCa]:
 
 
 def agent(spec: Spec, pooler: Pooler) -> dict[str, Any]:
-    """The sidecar, on the database's image for its Python and psql: nothing of ours is in PgBouncer's image.
+    """The sidecar, on the database's image for its Python and psql: PgBouncer's image is used as it is published.
 
     It has no readiness probe, so that it can never take PgBouncer out of its Service.
     """

@@ -60,7 +60,7 @@ def _defaults(spec: Spec, pooler: Pooler, side: str) -> list[Row]:
         ("server_login_retry", "1", "after a failure the next try (default 15)"),
         ("server_check_delay", "5", "a connection unused for this long is tried before it is lent (default 30)"),
         ("server_check_query", "select 1", "default"),
-        ("server_lifetime", "600", "connections spread anew over the replicas, and leave a member that changed its role (default 3600)"),
+        ("server_lifetime", "600", "connections spread again over the standbys, and leave a member that changed its role (default 3600)"),
         *server_tls(spec),
         ("dns_max_ttl", "600", "a Service keeps its address; DNS may be what fails together with a node (default 15)"),
         ("dns_nxdomain_ttl", "1", "after a failure ask again (default 15)"),

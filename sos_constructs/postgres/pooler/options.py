@@ -66,7 +66,7 @@ class Pooler:
     :param pool_size: server connections of each database in each PgBouncer. Default 4, which the default ``max_connections`` has room for.
     :param max_clients: client connections of each PgBouncer; one more is refused with ``no more connections allowed (max_client_conn)``.
         Default 1000.
-    :param query_wait_timeout: longest wait for a server connection, a failover included; then the client is told ``query_wait_timeout``.
+    :param query_wait_timeout: longest wait for a server connection, a failover included; then the client gets the error ``query_wait_timeout``.
         Default: Patroni's ttl and ten seconds more, so that clients sit out the crash of a node.
     :param direct_connections: connections of the server that are left to those who come without the pooler: metrics, migrations, tools.
         Default 30.

@@ -1,7 +1,7 @@
 """Where boxes and lines go: columns from left to right, as few crossings and detours as a few sweeps bring. No randomness.
 
-The method is the usual one for layered graphs (Sugiyama, Tagawa and Toda, 1981): lines that pass a column get an invisible box there, boxes
-are ordered by the mean place of their neighbours, then moved to it as far as their order allows.
+The method is the usual one for layered graphs (Sugiyama, Tagawa and Toda, 1981). Lines that pass a column get an invisible box there. Boxes
+are ordered by the mean place of their neighbours. Then they move to that place as far as their order allows.
 """
 
 from __future__ import annotations

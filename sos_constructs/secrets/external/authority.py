@@ -1,7 +1,7 @@
 """A small CA for a database inside the cluster, kept in the store, and the server certificates that the operator signs with it.
 
 The CA is a document of its own, made once and never changed; its private key never enters the database's namespace as a Secret. The certificate is no document:
-the operator makes a new one whenever it refreshes the Secret, which is how it is renewed. Clients trust the CA, so nobody has to be told.
+the operator makes a new one whenever it refreshes the Secret, which is how it is renewed. Clients trust the CA, so nothing changes for them.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def read(path: Path, known: Collection[str]) -> dict[str, Pin]:
         if name not in known:
             raise InvalidOption("versions", str(path), f"names {name}, which is no Secret of this source{did_you_mean(str(name), known)}")
         if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "" or (isinstance(value, int) and value < 1):
-            raise InvalidOption("versions", str(path), f"has no version for {name}: a number from 1 for documents of ours, or the store's own, in quotes")
+            raise InvalidOption("versions", str(path), f"has no version for {name}: a number from 1 for a numbered document, or the store's own, in quotes")
         pins[str(name)] = value
     return pins
 

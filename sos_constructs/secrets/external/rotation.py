@@ -24,7 +24,7 @@ class Source:
     :param name: of the Secret and of the ExternalSecret.
     :param store: ``kind`` and ``name`` of the store object.
     :param document: the document's name in the store.
-    :param number: its version, where it is one of ours (``NAME-v7``).
+    :param number: its version, where its name has one (``NAME-v7``).
     """
 
     name: str
@@ -43,7 +43,7 @@ def source_of(external: Mapping[str, Any], *, pinned: bool) -> Source:
     """What an ExternalSecret reads.
 
     :param pinned: whether a version at the end of the document's name counts.
-    :raises SecretInputError: when it is not one of ours, or pinned to a version that only the store can make.
+    :raises SecretInputError: when this library did not make it, or it is pinned to a version that only the store can make.
     """
     name, spec = external["metadata"]["name"], external.get("spec") or {}
     found = [entry.get("extract") for entry in spec.get("dataFrom") or []]

@@ -79,12 +79,13 @@ def test_extensions_and_sql(pod: Pod):
     pod.psql.answer("pg_extension", ("plpgsql",), ("citext",))
     done = reconcile(pod)
     assert [re.sub("[0-9a-f]{12}", "…", line) for line in done] == ["create extension pgcrypto in auth", "run SQL … in auth", "note SQL … of auth as run"]
-    extension, sql, note = pod.psql.changes()
+    extension, note = pod.psql.changes()
+    (sql,) = [each for each in pod.psql.asked() if "gexec" in each]
+    assert sql == "SELECT E'CREATE TABLE IF NOT EXISTS t (a int)' \\gexec\nCOMMIT"
     assert extension == 'BEGIN; SET LOCAL search_path = public; CREATE EXTENSION IF NOT EXISTS "pgcrypto"; COMMIT'
-    assert sql == 'BEGIN;\nSET LOCAL ROLE "auth"; SET LOCAL search_path = "$user", public;\nCREATE TABLE IF NOT EXISTS t (a int)\n;COMMIT'
     assert "sos_agent.applied" in note
     arguments = pod.psql.arguments().removesuffix("\n").split("\n")
-    assert arguments[-2].endswith("-d auth -f -")
+    assert arguments[-2].endswith("-U auth -d auth -f -")
     assert arguments[-1].endswith("-d postgres -f -")
 
 
@@ -108,7 +109,7 @@ def test_the_failure_of_one_database_keeps_no_other_from_its_own(pod: Pod):
     pod.psql.answer("CREATE EXTENSION", error="ERROR:  that\n")
     with pytest.raises(SqlError, match=r"^database auth: ERROR:  this; database users: ERROR:  that$"):
         reconcile(pod)
-    assert [sql for sql in pod.psql.changes() if "SELECT good" in sql]
+    assert [sql for sql in pod.psql.asked() if "SELECT good" in sql]
     assert [sql for sql in pod.psql.changes() if "('emergency', " in sql], "noted as run"
 
 
@@ -120,9 +121,9 @@ def test_a_database_that_cannot_be_made_keeps_no_other_from_being_made(pod: Pod)
     pod.psql.answer('CREATE DATABASE "users"', error="ERROR:  invalid locale name\n")
     with pytest.raises(SqlError) as raised:
         reconcile(pod)
-    assert str(raised.value) == "database auth: Secret key auth-db-password: is missing; database users: ERROR:  invalid locale name"
+    assert str(raised.value) == "role auth: Secret key auth-db-password: is missing; database users: ERROR:  invalid locale name"
     made = {sql.split()[2] for sql in pod.psql.changes() if sql.startswith("CREATE DATABASE")}
-    assert made == {'"users"', '"emergency"', '"medical"', '"devices"'}
+    assert made == {f'"{name}"' for name in FIVE}
     assert not any('CREATE ROLE "auth"' in sql for sql in pod.psql.changes())
 
 
@@ -131,6 +132,14 @@ def test_a_declared_role_that_may_no_longer_log_in_may_again(pod: Pod):
     assert reconcile(pod) == ["let role auth log in again"]
     (statement,) = pod.psql.changes()
     assert re.fullmatch(r"""ALTER ROLE "auth" LOGIN PASSWORD '(SCRAM-SHA-256\$.+)'""", statement)
+
+
+def test_the_fault_of_one_owner_keeps_no_other_from_its_own(pod: Pod):
+    (pod.member.credentials_dir / "auth-db-username").write_text("somebody")
+    pod.set_password("users-db-password", "another-canary-password")
+    with pytest.raises(SqlError, match=r"^role auth: Secret key auth-db-username: differs from the declared role 'auth'; change one of the two$"):
+        reconcile(pod)
+    assert [sql for sql in pod.psql.changes() if sql.startswith('ALTER ROLE "users" PASSWORD')]
 
 
 def test_a_username_that_differs_stops_before_anything_is_changed(pod: Pod):

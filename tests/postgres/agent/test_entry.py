@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 # A shell cannot trap what was ignored when it began, as SIGHUP is under nohup and SIGINT in the background of a script.
@@ -39,7 +40,7 @@ def start(tmp_path: Path) -> Start:
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
-    text, _ = process.communicate(timeout=100)
+    text, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, [json.loads(line) for line in text.splitlines()]
 
 
@@ -88,8 +89,7 @@ def test_a_child_that_was_held_still_hears_that_it_is_to_end(start: Start) -> No
     process = start("trap 'exit 7' TERM; echo $$; kill -STOP $$; while :; do sleep 0.05; done")
     assert process.stdout
     child = json.loads(process.stdout.readline())["message"]
-    while not subprocess.run(["ps", "-o", "state=", "-p", child], capture_output=True, text=True).stdout.startswith("T"):
-        time.sleep(0.02)
+    until(lambda: subprocess.run(["ps", "-o", "state=", "-p", child], capture_output=True, text=True).stdout.startswith("T"))
     process.send_signal(signal.SIGTERM)
     assert outcome(process)[0] == 7
 

@@ -7,13 +7,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,12 @@ from sos_constructs.postgres.agent.scram import verifier
 
 import pytest
 
+from tests.ports import free_port
 from tests.postgres.agent.conftest import CANARIES, Pod
 from tests.postgres.agent.test_metrics import parsed
 from tests.postgres.example import spec
 from tests.postgres.mounted import AGENT, environment, mount
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -86,9 +86,7 @@ class Agent:
         source = (self.code / "runner.py").read_text()
         assert source.count("INTERVAL = 5.0\n") == 1
         (self.code / "runner.py").write_text(source.replace("INTERVAL = 5.0\n", "INTERVAL = 0.05\n"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.out, self.err = pod.folder / "stdout", pod.folder / "stderr"
         with self.out.open("w") as out, self.err.open("w") as err:
@@ -122,13 +120,6 @@ def agent(pod: Pod) -> Iterator[Agent]:
     running.process.wait(timeout=10)
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
-
-
 ALL = dict.fromkeys(("watch", "databases", "guard", "member", "store", "restarts", "pooler", "volume", "fence", "expiry"), True)
 ALL |= dict.fromkeys(("rolling", "lock", "labels", "serving"), False)
 """Every step succeeds but those that ask the API server, which is not there."""
@@ -136,7 +127,7 @@ ALL |= dict.fromkeys(("rolling", "lock", "labels", "serving"), False)
 
 def test_a_day_in_the_life(pod: Pod, agent: Agent):
     """Works, fails in every way, recovers, changes its own code, ends; and tells no password whatever happens."""
-    eventually(lambda: agent.succeeds() == ALL)
+    until(lambda: agent.succeeds() == ALL)
     assert agent.said("started") == 1
     assert pod.psql.changes() == []
     assert pod.patroni.changes() == []
@@ -145,46 +136,46 @@ def test_a_day_in_the_life(pod: Pod, agent: Agent):
     stored = verifier(CANARIES[0])
     pod.psql.answer("ALTER ROLE", error=f"ERROR:  hook refused {stored}\nLINE 1: ALTER ROLE auth PASSWORD '{stored}'\n")
     pod.set_password("auth-db-password", "canary-of-the-second-password")
-    eventually(lambda: agent.succeeds() == ALL | {"databases": False})
+    until(lambda: agent.succeeds() == ALL | {"databases": False})
     with urllib.request.urlopen(f"{agent.url}/health", timeout=10) as answer:
         assert answer.status == 200
     pod.set_config("databases.json", databases=[])  # seen by the failing step as well
     (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 8MB\n")
-    eventually(lambda: ("POST /reload", None) in pod.patroni.changes())
+    until(lambda: ("POST /reload", None) in pod.patroni.changes())
     assert agent.said("hook refused (verifier)") == 1
 
     # Patroni refuses, with the login in its answer; then it is not there at all; then the Secret is broken.
     login = base64.b64encode(b"patroni:" + CANARIES[0].encode()).decode()
     pod.patroni.answers["POST /reload"] = (401, f"no {login}")
     (pod.member.config_dir / "postgresql.conf").write_text("work_mem = 9MB\n")
-    eventually(lambda: not agent.succeeds()["member"])
+    until(lambda: not agent.succeeds()["member"])
     del pod.patroni.answers["POST /reload"]
     pod.set_password("patroni-username", "patroni canary")
-    eventually(lambda: not agent.succeeds()["watch"])
+    until(lambda: not agent.succeeds()["watch"])
     assert agent.said("Secret key patroni-username: must be printable ASCII") >= 1
     pod.set_password("patroni-username", "patroni")
     good = (pod.member.config_dir / "patroni.json").read_text()
     (pod.member.config_dir / "patroni.json").write_text(json.dumps(json.loads(good) | {"restapi": {"listen": "*:1"}}))
-    eventually(lambda: agent.said("GET /patroni: URLError") >= 1)
+    until(lambda: agent.said("GET /patroni: URLError") >= 1)
 
     # The ConfigMap lacks what nobody thought of: told by the error's type, and the process goes on.
     (pod.member.config_dir / "patroni.json").write_text(json.dumps({key: value for key, value in json.loads(good).items() if key != "restapi"}))
-    eventually(lambda: any(line["step"] == "watch" and line["message"] == "unexpected KeyError" for line in agent.lines()))
+    until(lambda: any(line["step"] == "watch" and line["message"] == "unexpected KeyError" for line in agent.lines()))
     assert agent.process.poll() is None
 
     # Everything works again.
     pod.psql.answer("ALTER ROLE")
     pod.psql.answer("rolpassword", *((role["name"], verifier(pod.member.declared().credential(role["password_key"]))) for role in pod.member.declared().roles))
     (pod.member.config_dir / "patroni.json").write_text(good)
-    eventually(lambda: agent.succeeds() == ALL)
+    until(lambda: agent.succeeds() == ALL)
     assert agent.said("works again") >= 2
 
     # The kubelet brings new code: the same process starts anew with it.
     (agent.code / "log.py").write_text((agent.code / "log.py").read_text() + "\n# newer\n")
-    eventually(lambda: agent.said("new code is mounted: starting anew") == 1 and agent.said("started") == 2)
+    until(lambda: agent.said("new code is mounted: starting anew") == 1 and agent.said("started") == 2)
     first, second = [line["code"] for line in agent.lines() if line["message"] == "started"]
     assert first != second
-    eventually(lambda: agent.succeeds() == ALL)
+    until(lambda: agent.succeeds() == ALL)
     assert agent.process.poll() is None
 
     agent.process.send_signal(signal.SIGTERM)
@@ -199,7 +190,7 @@ def test_a_day_in_the_life(pod: Pod, agent: Agent):
 
 
 def test_it_ends_at_once_when_told_to(agent: Agent):
-    eventually(lambda: bool(agent.succeeds()))
+    until(lambda: bool(agent.succeeds()))
     os.kill(agent.process.pid, signal.SIGTERM)
     assert agent.process.wait(timeout=20) == 0
     assert agent.err.read_text() == ""

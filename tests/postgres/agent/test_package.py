@@ -41,7 +41,7 @@ def python39() -> str:
     candidates = [*(Path.home() / ".pyenv/versions").glob("3.9.*/bin/python3.9"), *map(Path, filter(None, [shutil.which("python3.9")]))]
     found = next((str(path) for path in candidates if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0), None)
     if not found:
-        pytest.skip("no Python 3.9 on this machine (looked on PATH and in ~/.pyenv)")
+        pytest.skip("no Python 3.9 on this machine: pyenv install 3.9")
     return found
 
 

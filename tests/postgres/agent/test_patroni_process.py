@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from sos_constructs.postgres.agent.again import CLAIM_SECONDS, CONFIRM_SECONDS
 from sos_constructs.postgres.agent.patroni_process import ENDING, HURRY, LIMIT, MARK
 
 import pytest
+
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 START = """
@@ -25,8 +26,6 @@ code = entry.run(sys.argv[2:], log, tuple(HELPER), LIFE, LIMIT)
 (log.parent / "alarm").write_text(str(signal.getitimer(signal.ITIMER_REAL)[0]))
 sys.exit(code)
 """
-PATIENCE = 100
-"""Seconds after which a process that should have ended is taken to hang; a busy machine needs a few."""
 LEAST_TTL = 20.0
 """Patroni's own lower bound (patroni/validator.py)."""
 
@@ -72,13 +71,6 @@ def container(tmp_path: Path) -> Iterator[Container]:
     for process in made.processes:
         process.kill()
         process.communicate()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 LIVES = f"until [ -e {MARK} ]; do sleep 0.02; done"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from sos_constructs.postgres.spec import DATABASES, Database
 import pytest
 
 from tests.postgres.pooler.example import pooled
+from tests.programs import program
 
 SIDES = ("primary", "readonly")
 
@@ -95,10 +95,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def pgbouncer() -> str:
-    found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    if not found:
-        pytest.skip("no pgbouncer on this machine (Debian: apt-get install pgbouncer)")
-    return found
+    return program("pgbouncer")
 
 
 def start(pgbouncer: str, folder: Path, text: str) -> str:
@@ -113,7 +110,7 @@ def start(pgbouncer: str, folder: Path, text: str) -> str:
     (folder / "primary").mkdir(exist_ok=True)
     (folder / "readonly").mkdir(exist_ok=True)
     try:
-        done = subprocess.run([pgbouncer, str(path)], capture_output=True, text=True, timeout=2, user=user)
+        done = subprocess.run([pgbouncer, str(path)], capture_output=True, text=True, timeout=20, user=user)
         return done.stdout + done.stderr
     except subprocess.TimeoutExpired as running:
         return (running.stderr or b"").decode()
