@@ -177,7 +177,7 @@ def test_an_issued_value_is_put_in_from_a_file(cluster: Cluster, tmp_path: Path)
     put(cluster, manifest("external-api-keys", **{"sendgrid-api-key": encoded(CANARY)}))
     refused = sosctl("rotate", "external-api-keys", "--key", "sendgrid-api-key")
     assert refused.exit_code == 2
-    assert "is issued, so it is issued anew: SendGrid → Settings" in refused.stderr
+    assert "is issued elsewhere. Have a new one issued: SendGrid → Settings" in refused.stderr
     new = "SG.q8Rz3LmX7vTb2KwY5nHc9J.dF4sGp6ZaE1uQoViN0q8Rz3LmX7vTb2KwY5nHc9J"
     result = sosctl("rotate", "external-api-keys", "--key", "sendgrid-api-key", "--value-from", "-", stdin=new + "\n")
     assert result.exit_code == 0, result.output

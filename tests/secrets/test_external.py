@@ -368,7 +368,7 @@ def test_the_template_of_the_key_pair_survives_yaml(tmp_path):
         (lambda: ExternalSecrets(store=STORES["kubernetes"], namespace="sos-store"), "store=.* must be in another namespace"),
         (lambda: ExternalSecrets(store=STORES["kubernetes"], prefix="SOS").manifests(SECRETS), "prefix='SOS' gives documents a name that the store refuses"),
         (lambda: ExternalSecrets(store=STORES["azure"], prefix="x" * 127).manifests(SECRETS), "at most 127 characters"),
-        (lambda: ExternalSecrets(store=STORES["aws"], postgres=["Orders"]), "postgres='Orders' must be a DNS-1123 label"),
+        (lambda: ExternalSecrets(store=STORES["aws"], postgres=["Orders"]), "postgres='Orders' must be a DNS-1035 label"),
         (lambda: ExternalSecrets(store=STORES["aws"], postgres="orders", adopt=True), r"postgres=\('orders',\) cannot be combined with adopt"),
         (lambda: ExternalSecrets(store=STORES["aws"], without=["redis"]).manifests(SECRETS), r"without='redis' is no Secret of the catalogue"),
     ],

@@ -241,7 +241,7 @@ def test_waiting_times():
         ("postgres-credentials", "postgres-username", "is not secret and never rotated"),
         ("postgres-credentials", "auth-db-username", "changes together with auth-db-password; rotate that"),
         ("tls-certificates", "tls.crt", "which its CA renews: cert-manager"),
-        ("external-api-keys", "sendgrid-api-key", "is issued anew: SendGrid → Settings"),
+        ("external-api-keys", "sendgrid-api-key", "is issued elsewhere. Have a new one issued: SendGrid → Settings"),
         ("object-storage-credentials", "s3-secret-access-key", "better none: EKS Pod Identity"),
     ],
 )

@@ -172,6 +172,7 @@ class CertificateProps:
         "secret_name": "secretName",
         "dns_names": "dnsNames",
         "duration": "duration",
+        "ip_addresses": "ipAddresses",
         "private_key": "privateKey",
         "renew_before": "renewBefore",
         "secret_template": "secretTemplate",
@@ -186,6 +187,7 @@ class CertificateSpec:
         secret_name: builtins.str,
         dns_names: typing.Optional[typing.Sequence[builtins.str]] = None,
         duration: typing.Optional[builtins.str] = None,
+        ip_addresses: typing.Optional[typing.Sequence[builtins.str]] = None,
         private_key: typing.Optional[typing.Union["CertificateSpecPrivateKey", typing.Dict[builtins.str, typing.Any]]] = None,
         renew_before: typing.Optional[builtins.str] = None,
         secret_template: typing.Optional[typing.Union["CertificateSpecSecretTemplate", typing.Dict[builtins.str, typing.Any]]] = None,
@@ -196,6 +198,7 @@ class CertificateSpec:
         :param secret_name: The Secret that is written.
         :param dns_names: The names it is for.
         :param duration: Its life.
+        :param ip_addresses: The addresses it is for.
         :param private_key: 
         :param renew_before: How long before its end it is renewed.
         :param secret_template: 
@@ -215,6 +218,7 @@ class CertificateSpec:
             check_type(argname="argument secret_name", value=secret_name, expected_type=type_hints["secret_name"])
             check_type(argname="argument dns_names", value=dns_names, expected_type=type_hints["dns_names"])
             check_type(argname="argument duration", value=duration, expected_type=type_hints["duration"])
+            check_type(argname="argument ip_addresses", value=ip_addresses, expected_type=type_hints["ip_addresses"])
             check_type(argname="argument private_key", value=private_key, expected_type=type_hints["private_key"])
             check_type(argname="argument renew_before", value=renew_before, expected_type=type_hints["renew_before"])
             check_type(argname="argument secret_template", value=secret_template, expected_type=type_hints["secret_template"])
@@ -227,6 +231,8 @@ class CertificateSpec:
             self._values["dns_names"] = dns_names
         if duration is not None:
             self._values["duration"] = duration
+        if ip_addresses is not None:
+            self._values["ip_addresses"] = ip_addresses
         if private_key is not None:
             self._values["private_key"] = private_key
         if renew_before is not None:
@@ -273,6 +279,15 @@ class CertificateSpec:
         '''
         result = self._values.get("duration")
         return typing.cast(typing.Optional[builtins.str], result)
+
+    @builtins.property
+    def ip_addresses(self) -> typing.Optional[typing.List[builtins.str]]:
+        '''The addresses it is for.
+
+        :schema: CertificateSpec#ipAddresses
+        '''
+        result = self._values.get("ip_addresses")
+        return typing.cast(typing.Optional[typing.List[builtins.str]], result)
 
     @builtins.property
     def private_key(self) -> typing.Optional["CertificateSpecPrivateKey"]:
@@ -626,6 +641,7 @@ def _typecheckingstub__32dc1d8bfeef97dbd877eaeb718c4dc3768875c6ca7b447e1282f4788
     secret_name: builtins.str,
     dns_names: typing.Optional[typing.Sequence[builtins.str]] = None,
     duration: typing.Optional[builtins.str] = None,
+    ip_addresses: typing.Optional[typing.Sequence[builtins.str]] = None,
     private_key: typing.Optional[typing.Union[CertificateSpecPrivateKey, typing.Dict[builtins.str, typing.Any]]] = None,
     renew_before: typing.Optional[builtins.str] = None,
     secret_template: typing.Optional[typing.Union[CertificateSpecSecretTemplate, typing.Dict[builtins.str, typing.Any]]] = None,
