@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs.postgres import monitoring
-from sos_constructs.postgres.alerts import GROUPS, Alert, command
+from sos_constructs.postgres.alerts import GROUPS, Alert, advice, command
 from sos_constructs.postgres.dashboard.panels import ROWS
 
 import yaml
@@ -112,7 +112,7 @@ def runbook() -> str:
         for alert in alerts:
             commands = "\n".join(map(command, alert.look))
             due = "at once" if alert.lasting == "0m" else f"after {alert.lasting}"
-            parts += [f"\n### {alert.title}\n", f"{alert.severity}, {due}. {alert.description}\n", f"```console\n{commands}\n```\n", alert.act]
+            parts += [f"\n### {alert.title}\n", f"{alert.severity}, {due}. {alert.description}\n", f"```console\n{commands}\n```\n", advice(alert)]
     return "\n".join(parts) + "\n"
 
 

@@ -39,6 +39,7 @@ class Layer:
     :param reason: why these values are what they are.
     :param origins: key → where it was written, for instance ``site.yaml:3``; filled by :meth:`from_file`.
     :ivar site: where in Python the layer was made, ``/path/main.py:12``.
+    :ivar added: values of another layer of this name that were put over this one's, with that layer's reason and places.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layer:
     reason: str = field(default="", kw_only=True)
     origins: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
     site: str = field(init=False, factory=_call_site)
+    added: tuple[Layer, ...] = field(init=False, default=())
 
     def __attrs_post_init__(self) -> None:
         if not self.name.strip() or not self.name.isprintable() or "," in self.name:
@@ -56,6 +58,16 @@ class Layer:
         other = copy(self)
         object.__setattr__(other, "values", dict(values))  # the class is frozen, and a new one would be made here
         return other
+
+    def with_layer(self, other: Layer) -> Layer:
+        """This layer with the values of ``other`` over its own; each value keeps the reason and the place of the layer it comes from."""
+        both = self.with_values({**self.values, **other.values})
+        object.__setattr__(both, "added", (*self.added, other))
+        return both
+
+    def source(self, key: str) -> Layer:
+        """The layer that gave this one its value of the key: another one's where they were put together, else itself."""
+        return next((layer.source(key) for layer in reversed(self.added) if key in layer.values), self)
 
     @classmethod
     def from_file(cls, path: str | Path, *, name: str | None = None, reason: str | None = None) -> Layer:
@@ -74,7 +86,8 @@ class Layer:
 
     def describe(self, key: str) -> str:
         """``layer 'site' (site.yaml:3)``: where this layer's value of the key comes from."""
-        return f"layer {self.name!r}" + (f" ({self.origins[key]})" if key in self.origins else "")
+        origins = self.source(key).origins
+        return f"layer {self.name!r}" + (f" ({origins[key]})" if key in origins else "")
 
 
 @frozen(eq=False, kw_only=True)
@@ -188,7 +201,8 @@ def examine(
             try:
                 if wired and taken:
                     raise InvalidOption(name, value, f"is already {wired.reason}; leave it out of the layer, or wire nothing")
-                assignment = _assign(catalogue.key(name), value, layer.name, layer.reason, layer.origins.get(name, ""), layer.site)
+                source = layer.source(name)
+                assignment = _assign(catalogue.key(name), value, layer.name, source.reason, source.origins.get(name, ""), source.site)
                 histories[name].append(assignment)
             except InvalidOption as error:
                 problems.append(Problem(message=str(error), keys=(name,), layer=layer))

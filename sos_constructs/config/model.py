@@ -145,7 +145,7 @@ class Catalogue:
         environments = dict(self.environments)
         for name, layer in other.environments.items():
             mine = environments.get(name)
-            environments[name] = mine.with_values({**mine.values, **layer.values}) if mine else layer
+            environments[name] = mine.with_layer(layer) if mine else layer
         return Catalogue((*self.sections, *other.sections), (*self.rules, *other.rules), environments)
 
     def without(self, *names: str) -> Catalogue:

@@ -16,7 +16,7 @@ from sos_constructs import names as rules
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import dashboard, tls
 from sos_constructs.postgres import names as n
-from sos_constructs.postgres.alerts import GROUPS, Alert, Need
+from sos_constructs.postgres.alerts import GROUPS, Alert, Need, advice
 from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage
 
 import attrs
@@ -174,8 +174,9 @@ def pod_monitor(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
 def prometheus_rule(spec: Spec, operator: PrometheusOperator) -> dict[str, Any]:
     """The alerts that make sense for this installation."""
     have, tokens = installed(spec, operator), _tokens(spec, operator)
+    names = {"name": spec.name, "namespace": spec.namespace, "certificate": tls.secret_name(spec.tls, spec.name) if spec.tls else ""}
     groups = [
-        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, operator) for alert in alerts if have.issuperset(alert.needs)]}
+        {"name": f"{spec.name}-{group}", "rules": [_rule(alert, tokens, names, operator) for alert in alerts if have.issuperset(alert.needs)]}
         for group, alerts in GROUPS.items()
     ]
     return _custom("PrometheusRule", spec, operator, {"groups": [group for group in groups if group["rules"]]})
@@ -231,7 +232,7 @@ def _tokens(spec: Spec, operator: PrometheusOperator) -> dict[str, str]:
     return found
 
 
-def _rule(alert: Alert, tokens: Mapping[str, str], operator: PrometheusOperator) -> dict[str, Any]:
+def _rule(alert: Alert, tokens: Mapping[str, str], names: Mapping[str, str], operator: PrometheusOperator) -> dict[str, Any]:
     expr = alert.expr
     for token, text in tokens.items():
         expr = expr.replace(token, text)
@@ -242,7 +243,7 @@ def _rule(alert: Alert, tokens: Mapping[str, str], operator: PrometheusOperator)
         "labels": {"severity": alert.severity},
         "annotations": {
             "description": alert.description,
-            "runbook": alert.act,
+            "runbook": advice(alert, names),
             "runbook_url": f"{operator.runbooks}#{alert.anchor}",
             "summary": alert.summary,
         },

@@ -124,9 +124,10 @@ def step(secret: SecretSpec, row: Key, name: StepName, there: Collection[str], v
         if not gone:
             raise SecretInputError(f"{secret.name}/{row.key}: has no previous value to retire")
         return Step(row, name, removes=gone)
-    missing = [each.key for each in family if each.key not in there]
+    missing = [each for each in family if each.key not in there]
     if missing:
-        raise SecretInputError(f"{secret.name}/{missing[0]}: is not there; sosctl secrets generate makes it")
+        fix = recipe(missing[0]) if missing[0].origin in ("issued", "federated") else "sosctl secrets generate makes it"
+        raise SecretInputError(f"{secret.name}/{missing[0].key}: is not there; {fix}")
     if name == "stage":
         return Step(row, name, makes={next_of(key): made for key, made in _values(row, derived, value, now).items()})
     keeps = {_kept(secret, each, row, there): each.key for each in family}

@@ -98,7 +98,7 @@ def select(stored: Iterable[StoredSecret], names: Iterable[str], where: str, *, 
 
 
 def merge(sets: Iterable[Mapping[str, StoredSecret]]) -> dict[str, StoredSecret]:
-    """All Secrets of all sets; where a key is in several, the first set that has a value for it wins."""
+    """All Secrets of all sets; where a key is in several, the first set that has a value for it wins. An empty value is none."""
     merged: dict[str, StoredSecret] = {}
     for stored in sets:
         for name, later in stored.items():
@@ -108,8 +108,14 @@ def merge(sets: Iterable[Mapping[str, StoredSecret]]) -> dict[str, StoredSecret]
 
 
 def _merged(first: StoredSecret, later: StoredSecret) -> StoredSecret:
-    rotated = {key: time for key, time in later.rotated.items() if key not in first.values} | dict(first.rotated)
-    return evolve(first, values={**later.values, **first.values}, broken={**later.broken, **first.broken}, rotated=rotated)
+    """``first``, and for what it has no value for ``later``. An empty value is none: it must not hide a password that is in use."""
+    has = {key for key, value in first.values.items() if value} | set(first.broken)
+    return evolve(
+        first,
+        values={**first.values, **{key: value for key, value in later.values.items() if key not in has}},
+        broken={**{key: problem for key, problem in later.broken.items() if key not in has}, **first.broken},
+        rotated={**{key: time for key, time in later.rotated.items() if key not in has}, **{key: time for key, time in first.rotated.items() if key in has}},
+    )
 
 
 def dump(manifests: Iterable[Mapping[str, Any]]) -> str:

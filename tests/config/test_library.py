@@ -87,6 +87,16 @@ def test_catalogues_add_up_with_their_rules_and_environments() -> None:
     assert "BILLING_URL" not in SOS.environments["staging"].values
 
 
+def test_a_value_of_an_added_environment_explains_itself_with_its_own_reason() -> None:
+    staging = Layer("staging", {"BILLING_URL": "https://sandbox.pay.example"}, reason="no money moves", origins={"BILLING_URL": "mine.yaml:3"})
+    both = SOS + Catalogue([BILLING], environments={"staging": staging})
+    settings = resolve(both, both.environment("staging"))
+    mine = settings["BILLING_URL"].history[-1]
+    assert (mine.layer, mine.reason, mine.origin, mine.site) == ("staging", "no money moves", "mine.yaml:3", staging.site)
+    theirs = settings["LOG_LEVEL"].history[-1]
+    assert (theirs.reason, theirs.site) == (SOS.environments["staging"].reason, SOS.environments["staging"].site)
+
+
 def test_nothing_else_can_be_added() -> None:
     with pytest.raises(TypeError, match=r"unsupported operand type\(s\) for \+: 'Catalogue' and 'Key'"):
         _ = SOS + RETRY  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]

@@ -73,6 +73,19 @@ def test_every_series_of_an_alert_exists_and_is_narrowed_to_the_cluster() -> Non
             assert matcher, f"{alert.name}: {name} would also be read from other clusters"
 
 
+def test_annotations_name_this_installation_only() -> None:
+    """At night somebody pastes what they say: with the reference chart's names it would reach another database."""
+    orders = evolve(EVERYTHING, name="orders", namespace="shop", tls=CertManager(issuer="ca", name="orders-cert"))
+    for rule in rules(prometheus_rule(orders, WITH_BACKUP)).values():
+        text = " ".join(rule["annotations"][key] for key in ("summary", "description", "runbook"))
+        assert not re.search(r"(?<![\w/])(postgres-(?!exporter)|sos-app)|\$(?!labels|value)", text), text
+        assert all(options.startswith("-n shop ") for options in re.findall(r"kubectl ((?:-n|get|label|describe|logs job)\b.*)", text)), text
+    assert (
+        "kubectl -n shop describe certificate orders-cert"
+        in rules(prometheus_rule(orders, WITH_BACKUP))["SosPostgresCertificateEndsSoon"]["annotations"]["runbook"]
+    )
+
+
 def test_rules_speak_of_this_installation_only() -> None:
     manifest = prometheus_rule(evolve(EVERYTHING, name="orders", namespace="shop", instances=5), PrometheusOperator(labels={"release": "prometheus"}))
     crds.validate_custom_resource(manifest)

@@ -259,6 +259,15 @@ def test_what_is_not_there_is_not_rotated(secret: Any, row: Any):
         step(secret, row, "change", set(), now=NOW)
 
 
+def test_what_a_vendor_issues_is_said_to_come_from_there():
+    secret = BY_NAME["external-api-keys"]
+    row = secret["apns-key-id"]
+    with pytest.raises(SecretInputError, match="apns-key-id: is not there; ") as error:
+        step(secret, row, "change", set(), "ABC123DEFG", now=NOW)
+    assert row.obtain in str(error.value)
+    assert "generate makes it" not in str(error.value)
+
+
 def test_half_a_staged_pair_is_not_used():
     there = {"jwt-private-key", "jwt-public-key", "jwt-key-id", "jwt-private-key-next", "jwt-key-id-next"}
     with pytest.raises(SecretInputError, match="jwt-public-key-next: is not there, although others"):

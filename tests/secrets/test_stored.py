@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from sos_constructs.secrets.stored import SecretInputError, StoredSecret, dump, merge, read, select
 
 import pytest
 import yaml
 
+EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 CANARY = "c4n4ry-Zm9vYmFy"
 
 
@@ -96,6 +98,22 @@ def test_the_first_set_with_a_value_wins():
     second = {"a": StoredSecret("a", values={"x": b"2", "y": b"2"}, broken={"z": "bad"}), "b": StoredSecret("b")}
     merged = merge([first, second])
     assert merged == {"a": StoredSecret("a", type="first", values={"x": b"1", "y": b"2"}, broken={"z": "bad"}), "b": StoredSecret("b")}
+
+
+def test_an_empty_value_does_not_hide_one_that_is_in_use() -> None:
+    template = {"a": StoredSecret("a", values={"x": b"", "empty": b""}, rotated={"x": EARLY})}
+    cluster = {"a": StoredSecret("a", values={"x": b"in use"}, rotated={"x": LATE})}
+    for sets in ([template, cluster], [cluster, template]):
+        merged = merge(sets)["a"]
+        assert merged.values == {"x": b"in use", "empty": b""}
+        assert merged.rotated == {"x": LATE}
+
+
+def test_a_value_is_kept_whatever_a_later_set_has_there() -> None:
+    merged = merge([{"a": StoredSecret("a", values={"x": b"good"})}, {"a": StoredSecret("a", broken={"x": "is not base64"})}])["a"]
+    assert (merged.values, merged.broken) == ({"x": b"good"}, {})
+    hidden = merge([{"a": StoredSecret("a", broken={"x": "is not base64"})}, {"a": StoredSecret("a", values={"x": b"good"})}])["a"]
+    assert hidden.broken, "which of the two is in use is for a human to say"
 
 
 def test_what_is_written_reads_the_same_and_one_line_per_value():

@@ -41,7 +41,8 @@ AGENT = (
         look=("kubectl -n sos-app get pods -l app.kubernetes.io/instance=postgres", _LOG, "kubectl -n sos-app describe pod postgres-0"),
         act=(
             "If it restarts again and again: read the log with --previous, and check its memory limit. If it runs: check the NetworkPolicy and port 8009. If "
-            "two pods are labelled primary (kubectl get pods -L role), remove the dead one from the Service: kubectl label pod postgres-0 role-."
+            "two pods are labelled primary (kubectl -n $namespace get pods -L role), remove the dead one from the Service: "
+            "kubectl -n $namespace label pod <pod> role-."
         ),
     ),
     Alert(

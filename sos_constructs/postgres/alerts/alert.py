@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from string import Template
 from typing import Literal
 
 from attrs import frozen
@@ -11,6 +13,9 @@ Need = Literal["standbys", "synchronous standbys", "a backup job", "a certificat
 
 PREFIX = "SosPostgres"
 """Every alert's name begins with it."""
+
+REFERENCE: Mapping[str, str] = {"name": "postgres", "namespace": "sos-app", "certificate": "postgres-tls"}
+"""What the words with ``$`` in ``Alert.act`` are for the reference chart, as in the runbook."""
 
 
 @frozen(kw_only=True)
@@ -26,7 +31,7 @@ class Alert:
     :param description: what it means and what happens if nobody acts.
     :param look: what to look at: commands that change nothing, for the reference chart's names. ``kubectl …`` is run as it stands,
         ``patronictl …`` and SQL inside a member.
-    :param act: what to do then.
+    :param act: what to do then; ``$name``, ``$namespace`` and ``$certificate`` are those of the installation.
     :param needs: all that the installation must have for the alert to make sense.
     """
 
@@ -49,6 +54,11 @@ class Alert:
     def anchor(self) -> str:
         """Its heading in the runbook, as GitHub and most renderers make it."""
         return self.title.lower()
+
+
+def advice(alert: Alert, names: Mapping[str, str] = REFERENCE) -> str:
+    """What to do, with the names of one installation (default: the reference chart's)."""
+    return Template(alert.act).substitute(names)
 
 
 def command(look: str) -> str:

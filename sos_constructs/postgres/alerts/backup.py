@@ -46,7 +46,7 @@ BACKUP = (
         summary="The last good backup, by CronJob {{ $labels.namespace }}/{{ $labels.cronjob }}, is {{ $value | humanizeDuration }} old, or older",
         description="The job failed, is suspended, does not run, or has never succeeded. What is written from now on cannot be restored.",
         look=("kubectl -n sos-app get cronjobs,jobs", "kubectl -n sos-app get events --sort-by=.lastTimestamp"),
-        act="The log of the last job: kubectl logs job/<name>. No such series at all: kube-state-metrics does not run or is not scraped.",
+        act="The log of the last job: kubectl -n $namespace logs job/<name>. No such series at all: kube-state-metrics does not run or is not scraped.",
         needs=("a backup job",),
     ),
 )

@@ -29,10 +29,10 @@ CERTIFICATES = (
         description="When it ends, new connections of clients and standbys refuse the server. The renewal is long overdue.",
         look=(_SECRET, _LOG, "kubectl -n sos-app get events --sort-by=.lastTimestamp"),
         act=(
-            "From cert-manager: kubectl describe certificate postgres-tls says why (issuer gone, request not approved); mend that, then cmctl renew "
-            "postgres-tls, as it tries again ever later by itself. Your own Secret: write a new pair, of the same CA, into it. Made by sosctl secrets "
-            "generate: a new pair comes with a new CA; write it into the Secret with the old and the new CA in ca.crt, and take the old one out when every "
-            "client has both. The agents of members and pooler load what comes, without a restart."
+            "From cert-manager: kubectl -n $namespace describe certificate $certificate says why (issuer gone, request not approved). Mend that, then run "
+            "cmctl -n $namespace renew $certificate, because it tries again ever later by itself. Your own Secret: write a new pair, of the same CA, into it. "
+            "Made by sosctl secrets generate: a new pair comes with a new CA; write it into the Secret with the old and the new CA in ca.crt, and take the "
+            "old one out when every client has both. The agents of members and pooler load what comes, without a restart."
         ),
         needs=("a certificate",),
     ),

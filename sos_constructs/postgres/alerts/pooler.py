@@ -29,7 +29,7 @@ POOLER = (
         look=(_PODS, "kubectl -n sos-app describe deployment postgres-pooler", _AGENT, _PRIMARY, "kubectl get nodes"),
         act=(
             "Pods waiting: what describe says (image, memory, nodes); Init:Error: the log of the container render names the Secret key. Pods ready: the way "
-            "of Prometheus to port 8010 (PodMonitor postgres-pooler, its labels, the NetworkPolicy). To go on meanwhile, services may use postgres-service "
+            "of Prometheus to port 8010 (PodMonitor $name-pooler, its labels, the NetworkPolicy). To go on meanwhile, services may use $name-service "
             "directly; mind max_connections."
         ),
         needs=("a pooler",),
