@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
 
 from attrs import field, frozen
@@ -17,6 +18,7 @@ def _tuple(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
+@checked
 @frozen(eq=False, kw_only=True)
 class Rule:
     """What must hold between keys.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sos_constructs.checked import checked
 from sos_constructs.config.catalogue import SOS
 from sos_constructs.config.checks import Waiver
 from sos_constructs.config.configmaps import ConfigSpec, manifests
@@ -68,6 +69,7 @@ class SosConfig(Construct):
     :raises ValueError: listing everything that is wrong in any layer.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -120,6 +122,7 @@ class SosConfig(Construct):
         """For the metadata of a workload (not of its pods): with ``reloader=True`` Reloader restarts it when a ConfigMap it uses changes; else empty."""
         return {"reloader.stakater.com/search": "true"} if self._spec.reloader else {}
 
+    @checked
     def config_map_name(self, section: str) -> str:
         """``metadata.name`` of a section's ConfigMap.
 
@@ -128,6 +131,7 @@ class SosConfig(Construct):
         (found,) = self._sections((section,))
         return self._spec.name(found)
 
+    @checked
     def setting(self, key: str) -> Setting:
         """One key with its value and history.
 
@@ -136,6 +140,7 @@ class SosConfig(Construct):
         self._section_of(key)
         return self._spec.settings[key]
 
+    @checked
     def value(self, key: str) -> Value:
         """The typed value of a key: a ``timedelta`` for durations, a tuple for lists.
 
@@ -143,6 +148,7 @@ class SosConfig(Construct):
         """
         return self.setting(key).value
 
+    @checked
     def env_from(self, *sections: str) -> list[dict[str, Any]]:
         """A container's ``envFrom``: all keys of the named sections (``"app", "logging"``), or of all sections when none is named.
 
@@ -150,6 +156,7 @@ class SosConfig(Construct):
         """
         return [{"configMapRef": {"name": self._spec.name(section)}} for section in self._sections(sections)]
 
+    @checked
     def env(self, key: str, name: str | None = None) -> dict[str, Any]:
         """One entry of a container's ``env``: the key's value in the variable ``name`` (default: the key).
 
@@ -158,6 +165,7 @@ class SosConfig(Construct):
         reference = {"name": self._spec.name(self._section_of(key)), "key": key}
         return {"name": key if name is None else name, "valueFrom": {"configMapKeyRef": reference}}
 
+    @checked
     def checksum(self, *sections: str) -> str:
         """SHA-256 over the data of the named sections (default: all), for an annotation of the pod template.
 
@@ -167,6 +175,7 @@ class SosConfig(Construct):
         """
         return checksum({section.name: self._spec.data(section) for section in self._sections(sections)})
 
+    @checked
     def config_map(self, section: str) -> kplus.IConfigMap:
         """The ConfigMap of a section as a cdk8s-plus object, for volumes and everything else that takes one.
 
@@ -179,6 +188,7 @@ class SosConfig(Construct):
         found: kplus.IConfigMap = existing or kplus.ConfigMap.from_config_map_name(self, f"plus-{section}", self._spec.name(found_section))
         return found
 
+    @checked
     def env_sources(self, *sections: str) -> list[kplus.EnvFrom]:
         """:meth:`env_from` for a cdk8s-plus container: ``containers=[kplus.ContainerProps(env_from=config.env_sources("app"), …)]``.
 
@@ -188,6 +198,7 @@ class SosConfig(Construct):
 
         return [kplus.EnvFrom(self.config_map(section.name)) for section in self._sections(sections)]
 
+    @checked
     def env_value(self, key: str) -> kplus.EnvValue:
         """:meth:`env` for a cdk8s-plus container: ``env_variables={"LOG_LEVEL": config.env_value("LOG_LEVEL")}``.
 

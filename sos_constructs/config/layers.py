@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from inspect import currentframe
 from pathlib import Path
+from typing import Annotated
 
+from sos_constructs.checked import checked
 from sos_constructs.config.checks import Waiver, check
 from sos_constructs.config.model import Catalogue, Key
 from sos_constructs.config.values import Value
 from sos_constructs.errors import InvalidOption
+from sos_constructs.judging import MAY_BE_EMPTY
 
 from attrs import evolve, field, frozen
+
+_OURS = (__file__, str(checked.__code__.co_filename))
 
 DEFAULTS = "defaults"
 """Name of the lowest layer: the catalogue."""
@@ -23,13 +28,14 @@ def _copy(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _call_site() -> str:
-    """The line, outside this module and what attrs generates for it, that is making a layer."""
+    """The line, outside this module and what wraps it, that is making a layer."""
     frame = currentframe()
-    while frame and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith("<attrs generated")):
+    while frame and (frame.f_code.co_filename in _OURS or frame.f_code.co_filename.startswith("<attrs generated")):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
 
 
+@checked
 @frozen(eq=False)
 class Layer:
     """Values that replace those of the layers before it.
@@ -53,6 +59,7 @@ class Layer:
         if not self.name.strip() or not self.name.isprintable() or "," in self.name:
             raise InvalidOption("name", self.name, "must be printable text without a comma: it says where a value comes from")
 
+    @checked
     def with_values(self, values: Mapping[str, object]) -> Layer:
         """This layer with other values: same name, reason and places."""
         other = copy(self)
@@ -70,7 +77,8 @@ class Layer:
         return next((layer.source(key) for layer in reversed(self.added) if key in layer.values), self)
 
     @classmethod
-    def from_file(cls, path: str | Path, *, name: str | None = None, reason: str | None = None) -> Layer:
+    @checked
+    def from_file(cls, path: str | Path, *, name: str | None = None, reason: Annotated[str | None, MAY_BE_EMPTY] = None) -> Layer:
         """Read a YAML or TOML file with flat keys, as in the docs.
 
         :param path: a ``.yaml``, ``.yml`` or ``.toml`` file. Of YAML only what a flat file needs is read: ``KEY: value``, lists, comments.

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.config.checks import Rule
 from sos_constructs.config.values import DURATION_UNITS, SIZE_UNITS, Type, Value, suffix
 from sos_constructs.errors import InvalidOption, did_you_mean
@@ -26,6 +27,7 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _OTHER_UNITS = {"PERCENT": "percent", "METERS": "metres", "RATIO": "fraction of 1"}
 
 
+@checked
 @frozen(eq=False)
 class Key:
     """One configuration key.
@@ -78,6 +80,7 @@ def _rows(keys: Iterable[Key]) -> tuple[Key, ...]:
     return tuple(keys)
 
 
+@checked
 @frozen(eq=False)
 class Section:
     """The keys of one ConfigMap.
@@ -99,6 +102,7 @@ class Section:
         names.dns_label("suffix", self.suffix)
 
 
+@checked
 class Catalogue:
     """All sections, every key by name, and the rules between keys. Catalogues are added up: ``SOS + Section("billing", [...]) + Rule(...)``.
 
@@ -148,6 +152,7 @@ class Catalogue:
             environments[name] = mine.with_layer(layer) if mine else layer
         return Catalogue((*self.sections, *other.sections), (*self.rules, *other.rules), environments)
 
+    @checked
     def without(self, *names: str) -> Catalogue:
         """This catalogue without the named sections, without the rules that read their keys and without what environments set in them.
 
@@ -161,6 +166,7 @@ class Catalogue:
         rules = (rule for rule in self.rules if gone.isdisjoint(rule.keys))
         return Catalogue((section for section in self.sections if section not in left_out), rules, environments)
 
+    @checked
     def environment(self, name: str) -> tuple[Layer, ...]:
         """The layers of the environment of that name: none where the catalogue has no environments and production, the defaults, is asked for.
 
@@ -180,10 +186,12 @@ class Catalogue:
         """The key of that name; raises :class:`InvalidOption` with the nearest name if there is none."""
         return self._place(name)[1]
 
+    @checked
     def section_of(self, name: str) -> Section:
         """The section that holds the key of that name; raises :class:`InvalidOption` with the nearest name if there is none."""
         return self._place(name)[0]
 
+    @checked
     def section(self, name: str) -> Section:
         """The section of that name; raises :class:`InvalidOption` with the nearest name if there is none."""
         for section in self.sections:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
 from sos_constructs.foundation import ingress
@@ -97,6 +98,7 @@ class SosNamespace(Construct):
     :raises ValueError: for a name that is not a DNS-1123 label, belongs to Kubernetes, or is not the chart's namespace, and for an unknown level.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,

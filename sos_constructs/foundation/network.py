@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
 
@@ -22,6 +23,7 @@ EGRESS_RESTRICTED = "restricted"
 """A pod labelled ``sos-app/egress: restricted`` may resolve names; everything else it calls needs a policy of its own."""
 
 
+@checked
 @frozen(kw_only=True)
 class ClusterDns:
     """Where the cluster's DNS answers. A policy sees the packet after the Service address was replaced by a pod's, so the pods count.

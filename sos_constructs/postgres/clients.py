@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
-from sos_constructs.parts import cidr, items
+from sos_constructs.parts import cidr, copied, items
 
 import attrs
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sos_constructs.postgres.spec import Spec
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class Clients:
     """Who may connect. ``Clients(pods={"app": "auth-service"})``; ``Clients()`` is every pod of the database's namespace.
@@ -25,7 +27,7 @@ class Clients:
         see: with ``external_traffic_policy="Cluster"`` those of the nodes.
     """
 
-    pods: Mapping[str, str] = attrs.field(factory=dict)
+    pods: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=copied)
     namespace: str | None = None
     addresses: Sequence[str] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
 from sos_constructs.foundation import PRIORITY_HIGH, ClusterDns
@@ -97,6 +98,7 @@ class HaPostgres(Construct):
     :raises ValueError: naming path, option, value and fix, for every value that cannot work.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -206,6 +208,7 @@ class HaPostgres(Construct):
         """
         return PooledPostgres.of(self.spec, self.node.path)
 
+    @checked
     def database(self, name: str, *, role: str | None = None) -> DatabaseHandle:
         """What a workload needs to use one of the declared databases.
 
@@ -229,6 +232,7 @@ class HaPostgres(Construct):
             ca=self.ca,
         )
 
+    @checked
     def grant(
         self,
         workload: Workload,

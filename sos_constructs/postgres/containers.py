@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.quantities import MiB, parse_bytes, parse_millicores
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MOST_UID = 2**31 - 1
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class ImageProfile:
     """An image with PostgreSQL 15, Patroni >= 4.0.4 and Python >= 3.9. Its entry point is not used.
@@ -40,6 +42,7 @@ OFFICIAL = ImageProfile(image="localhost/postgres-patroni:15-4.1.5", uid=999, gi
 """The official Debian ``postgres:15`` image with Patroni, built from ``images/postgres/Containerfile``; retag it for your registry."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class Resources:
     """Requests and limits of one container, as Kubernetes quantities. Defaults: the requirement's for PostgreSQL.
@@ -76,6 +79,7 @@ class Resources:
             raise InvalidOption(f"{option}.hugepages_2mi", self.hugepages_2mi, "must be a multiple of 2Mi, such as '1Gi'")
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class ExporterImage:
     """An image of postgres_exporter >= 0.15. Its entry point is used.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.parts import annotation_map, cidr, copied, items, label_key, labels, not_ours, number, one_of
 
@@ -16,6 +17,7 @@ ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 TrafficPolicy = Literal["Cluster", "Local"]
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class ServiceOptions:
     """What is added to a Service. No change restarts pods.

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
 
@@ -20,6 +21,7 @@ LIBRARY_PATH = "dynamic_library_path"
 PRELOADED = f"{n.CUT_DIR}:$libdir"
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class FastFailover:
     """A crashed primary is replaced in about ten seconds instead of twenty; docs/explanation/fast-failover.md has the protocol and its proof.

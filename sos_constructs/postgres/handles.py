@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
 from sos_constructs.secrets.handles import SecretHandle
@@ -19,6 +20,7 @@ CA_KEY, CA_VOLUME = "ca.crt", "postgres-ca"
 SslMode = Literal["require", "verify-ca", "verify-full"]
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class ServerCa:
     """The CA that signed the database's certificate, or its pooler's: what a client needs to know that it talks to that and to nobody else.
@@ -42,15 +44,18 @@ class ServerCa:
         """Path of the CA in a container that has :meth:`mount`: ``PGSSLROOTCERT``."""
         return f"{self.mount_dir}/{CA_KEY}"
 
+    @checked
     def volume(self, name: str | None = None) -> dict[str, Any]:
         """The pod's volume. Kubernetes updates its file when the CA changes."""
         return {"name": name or self.volume_name, "secret": {"defaultMode": 0o444, "items": [{"key": CA_KEY, "path": CA_KEY}], "secretName": self.secret}}
 
+    @checked
     def mount(self, name: str | None = None) -> dict[str, Any]:
         """The container's volume mount."""
         return {"mountPath": self.mount_dir, "name": name or self.volume_name, "readOnly": True}
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class DatabaseHandle:
     """One database: where it is, who logs in, and where the password stands.
@@ -86,6 +91,7 @@ class DatabaseHandle:
             self, primary_host=there.primary_host, readonly_host=there.readonly_host, port=there.port, pooler=None, session_attributes=False, ca=there.ca
         )
 
+    @checked
     def libpq_env(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
         """``PGHOST``, ``PGPORT``, ``PGDATABASE``, ``PGUSER``, ``PGPASSWORD``, and with TLS ``PGSSLMODE`` and ``PGSSLROOTCERT``.
 
@@ -105,6 +111,7 @@ class DatabaseHandle:
             *({"name": f"PG{key.upper()}", "value": value} for key, value in self._tls(sslmode).items()),
         ]
 
+    @checked
     def dsn_env(self, name: str = "DATABASE_URL", *, readonly: bool = False, sslmode: SslMode = "verify-full") -> list[dict[str, Any]]:
         """A connection URI in ``name``, after the two variables that Kubernetes expands in it.
 
@@ -117,6 +124,7 @@ class DatabaseHandle:
         user, password = self.credentials.env(self.username_key), self.credentials.env(self.password_key)
         return [user, password, {"name": name, "value": self._uri(f"$({user['name']})", f"$({password['name']})", readonly, sslmode)}]
 
+    @checked
     def dsn_template(self, *, readonly: bool = False, sslmode: SslMode = "verify-full") -> str:
         """The same URI as a Go template over the keys of the Secret: what :class:`ExternalDsns` gives the External Secrets Operator.
 

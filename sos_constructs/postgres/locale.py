@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption, did_you_mean
 
 import attrs
@@ -22,6 +23,7 @@ NOT_ICU = frozenset({"EUC_JIS_2004", "LATIN10", "MULE_INTERNAL", "SQL_ASCII", "W
 """Of those the ones that ICU does not support (the same table)."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class Locale:
     """Collation and encoding. They are set when a database is made and never changed: another value later changes nothing, and no pod restarts.

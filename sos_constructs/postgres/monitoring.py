@@ -13,7 +13,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
+from sos_constructs.parts import copied
 from sos_constructs.postgres import dashboard, tls
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres.alerts import GROUPS, Alert, Need, advice
@@ -41,6 +43,7 @@ _SCRAPE_TIMEOUT = timedelta(seconds=10)
 """Each above the one before, so that a slow query is ended by the server and the scrape still delivers the rest."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class PrometheusOperator:
     """Emit a PodMonitor and a PrometheusRule. The cluster must have the Prometheus operator's CRDs.
@@ -61,7 +64,7 @@ class PrometheusOperator:
 
     interval: timedelta = timedelta(seconds=30)
     namespace: str = "monitoring"
-    labels: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    labels: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=copied)
     runbooks: str = "docs/how-to/runbook.md"
     backup_cronjob: str | None = None
     backup_max_age: timedelta = timedelta(hours=26)

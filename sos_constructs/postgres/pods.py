@@ -7,6 +7,7 @@ from typing import Any
 
 from sos_constructs import names as rules
 from sos_constructs import scheduling
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.parts import annotation_map, copied, fields, items, labels, not_ours
 
@@ -28,6 +29,7 @@ LABELS_OF_OTHERS = {
 """Set by Kubernetes, Patroni or the agents on pods that run."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class PodOptions:
     """What is added to pods. Values are plain dicts and lists in Kubernetes' spelling; they are copied.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.foundation.network import ClusterDns
 from sos_constructs.parts import items, port
@@ -39,6 +40,7 @@ API_SERVER_PORTS = (443, 6443, 6444, 8443, 16443)
 port of the endpoint behind the Service ``kubernetes``, never the Service's own."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class PatroniTiming:
     """How fast a dead primary is replaced, and how long an API server may be slow before somebody acts.
@@ -76,6 +78,7 @@ class PatroniTiming:
         return math.ceil(span * self.ttl.total_seconds() / self.loop_wait.total_seconds())
 
 
+@checked_in_use
 @attrs.frozen
 class Database:
     """One database, its owner, and what the agent keeps in it.

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.dns import pod_hosts, service_hosts
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres import names as n
@@ -21,6 +22,7 @@ NOTICE = timedelta(days=30)
 """Before its end ``sosctl secrets check`` begins to note a certificate, and ``sosctl secrets plan`` lists it as due (``secrets.check.NOTICE_DAYS``)."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class CertificateSecret:
     """The certificate stands in a Secret that somebody else writes: ``sosctl secrets generate``, a CA of your own, a cert-manager of your own.
@@ -39,6 +41,7 @@ class CertificateSecret:
             rules.dns_subdomain("tls.name", self.name)
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class CertManager:
     """cert-manager issues the certificate and renews it. Its CRDs (cert-manager.io/v1) must be in the cluster.

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located
 from sos_constructs.labels import labels
@@ -80,6 +81,7 @@ class SecretAccess(Construct):
     :raises ValueError: for a name that the API server refuses, something that is no secret, or a chart without a namespace.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, readers: Mapping[str, Collection[SecretHandle]], create_service_accounts: bool = True) -> None:
         with located(scope, id):
             namespace = cdk8s.Chart.of(scope).namespace
@@ -91,6 +93,7 @@ class SecretAccess(Construct):
         self.objects = Objects(self, manifests(spec))
         """The emitted objects by kind and name."""
 
+    @checked
     def service_account(self, service: str) -> str:
         """``serviceAccountName`` for the pods of a service.
 

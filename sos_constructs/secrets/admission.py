@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal, get_args
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.labels import labels
@@ -116,6 +117,7 @@ class SecretAdmission(Construct):
     :raises ValueError: for a chart without a namespace, or a writer that is no user name.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, writers: Sequence[str] = (), action: Action = "Deny", catalogue: SecretCatalogue = SECRETS) -> None:
         with located(scope, id):
             namespace = cdk8s.Chart.of(scope).namespace

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.env_check import check_variables
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
@@ -45,6 +46,7 @@ class SosSecrets(Construct):
     monitoring: SecretHandle
     tls: SecretHandle
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, source: SecretSource = ExistingSecrets(), catalogue: SecretCatalogue = SECRETS) -> None:  # noqa: B008 (immutable)
         with located(scope, id):
             given: object = catalogue

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, located
 from sos_constructs.secrets.catalogue import SECRETS
@@ -36,6 +37,7 @@ class ExternalDsns(Construct):
     :raises ValueError: for databases whose credentials are not a document of ``source``, or no database.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,

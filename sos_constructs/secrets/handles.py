@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
 
 from attrs import frozen
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
+@checked
 def reload_on(*secrets: SecretHandle) -> dict[str, str]:
     """Annotations of a Deployment or StatefulSet whose pods shall restart when one of these Secrets changes, for Stakater Reloader to act upon.
 
@@ -23,6 +25,7 @@ def reload_on(*secrets: SecretHandle) -> dict[str, str]:
     return {"secret.reloader.stakater.com/reload": ",".join(sorted({secret.name for secret in secrets}))}
 
 
+@checked
 def version_annotations(*secrets: SecretHandle) -> dict[str, str]:
     """Annotations of a pod template that change with the versions these Secrets are pinned to, so that the commit which rotates them also restarts the pods.
 
@@ -33,6 +36,7 @@ def version_annotations(*secrets: SecretHandle) -> dict[str, str]:
     return {"sos-app/secret-versions": ",".join(f"{name}={version}" for name, version in sorted(pins.items()))} if pins else {}
 
 
+@checked
 @frozen
 class SecretHandle:
     """One Secret of the cluster, by name, and the environment variable each of its keys belongs in.
@@ -51,6 +55,7 @@ class SecretHandle:
     optional: frozenset[str] = frozenset()
     version: str = ""
 
+    @checked
     def key_ref(self, key: str) -> dict[str, Any]:
         """A ``secretKeyRef``: ``{"name": …, "key": …}``, with ``"optional": True`` for an optional key.
 
@@ -60,6 +65,7 @@ class SecretHandle:
         reference: dict[str, Any] = {"name": self.name, "key": key}
         return reference | {"optional": True} if key in self.optional else reference
 
+    @checked
     def env(self, key: str, name: str | None = None) -> dict[str, Any]:
         """An entry of a container's ``env``: the key's value in the variable ``name`` (default: the catalogue's).
 
@@ -68,6 +74,7 @@ class SecretHandle:
         reference = self.key_ref(key)
         return {"name": self.keys[key] if name is None else name, "valueFrom": {"secretKeyRef": reference}}
 
+    @checked
     def volume(self, volume_name: str, *, keys: Collection[str] | None = None, mode: int = 0o440) -> dict[str, Any]:
         """A pod volume with one file per key, named as the key.
 
@@ -89,6 +96,7 @@ class SecretHandle:
                 source["optional"] = True
         return {"name": volume_name, "secret": source}
 
+    @checked
     def secret(self, scope: Construct) -> kplus.ISecret:
         """The Secret as a cdk8s-plus object. Repeated calls with one scope return the same object."""
         import cdk8s_plus_27 as kplus
@@ -98,6 +106,7 @@ class SecretHandle:
         found: kplus.ISecret = existing or kplus.Secret.from_secret_name(scope, id, self.name)
         return found
 
+    @checked
     def env_value(self, scope: Construct, key: str) -> kplus.EnvValue:
         """The key's value for ``env_variables`` of a cdk8s-plus container.
 

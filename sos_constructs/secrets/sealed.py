@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.secrets.holders import check_shape
 from sos_constructs.secrets.model import SecretSpec
@@ -18,6 +19,7 @@ _METADATA = ("name", "namespace", "labels", "annotations")
 """What is emitted of an object's metadata; anything else (``creationTimestamp: null``) is a trace of the tool that wrote it."""
 
 
+@checked
 @frozen
 class SealedSecrets:
     """The committed SealedSecrets of a file or folder, for a Sealed Secrets controller to unseal.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
+from sos_constructs.checked import checked
 from sos_constructs.labels import labels
 from sos_constructs.secrets.forms import placeholder
 from sos_constructs.secrets.model import SecretSpec
@@ -23,6 +24,7 @@ class SecretSource(Protocol):
         ...
 
 
+@checked
 @frozen
 class ExistingSecrets:
     """The Secrets are put into the cluster by someone else (``sosctl secrets generate``, for one): the chart only refers to them."""
@@ -33,6 +35,7 @@ class ExistingSecrets:
         return []
 
 
+@checked
 @frozen
 class TemplateSecrets:
     """All Secrets, with a placeholder for every value that says how to make it: for people to copy and fill in.

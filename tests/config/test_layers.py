@@ -100,7 +100,7 @@ def test_layers_have_names_of_their_own() -> None:
     wired = Layer("wired", {})
     assert errors(Layer("wired", {}), wired=wired) == ["layers=['wired'] must have names of their own, other than defaults and wired; taken: wired"]
     for name in ("", " ", "a,b", "a\n"):
-        with pytest.raises(InvalidOption, match="must be printable text without a comma"):
+        with pytest.raises(InvalidOption, match="must be printable text without a comma" if name else "must be text, not an empty text"):
             Layer(name, {})
 
 

@@ -87,7 +87,7 @@ def test_nobody_is_nobody():
     [
         ("auth", r"allow_from\[0\]='auth' must be made with Clients"),
         (Clients(pods={"app": "a b"}), r"allow_from\[0\].pods='app=a b' is no label"),
-        (Clients(pods="auth"), r"allow_from\[0\].pods='auth' must be labels"),  # type: ignore[arg-type]
+        (Clients(pods="auth"), r"allow_from\[0\].pods='auth' must be labels"),
         (Clients(namespace="A"), r"allow_from\[0\].namespace='A' must be a DNS-1123 label"),
     ],
 )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sos_constructs import names as rules
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
 from sos_constructs.parts import copied
@@ -34,6 +35,7 @@ SURGE = 1
 """Pods more than ``replicas`` while the Deployment rolls."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class PoolerImage:
     """An image with PgBouncer >= 1.18, built with TLS and c-ares or libevent's DNS, and ``sleep``. Its entry point is not used.
@@ -54,6 +56,7 @@ PGBOUNCER = PoolerImage(image="ghcr.io/cloudnative-pg/pgbouncer:1.24.1", uid=998
 """CloudNativePG's image; uid and gid as its operator sets them."""
 
 
+@checked_in_use
 @attrs.frozen(kw_only=True)
 class Pooler:
     """PgBouncer between services and database: many cheap client connections over few of the server's.

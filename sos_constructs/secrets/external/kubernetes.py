@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
 from sos_constructs.secrets.external import manifests as m
@@ -16,6 +17,7 @@ from sos_constructs.secrets.external.stores import Reference, checked_key
 from attrs import frozen
 
 
+@checked
 @frozen(kw_only=True)
 class KubernetesStore:
     """A namespace of the same cluster that holds one Secret per document. Who may read it decides who knows the values; nothing runs in it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.catalogues import SecretCatalogue
@@ -22,6 +23,7 @@ from attrs import field, frozen
 from attrs.converters import optional
 
 
+@checked
 @frozen(kw_only=True)
 class ExternalSecrets:
     """The Secrets are copies of documents in a store, made and kept up to date by the External Secrets Operator 0.17 or later.

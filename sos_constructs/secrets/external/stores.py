@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption
 
 from attrs import field, frozen
@@ -50,6 +51,7 @@ class Store(Protocol):
         ...
 
 
+@checked
 @frozen(kw_only=True)
 class AwsSecretsManager:
     """AWS Secrets Manager. Without ``role_arn`` and ``access_key`` the operator uses the identity of its own pod: EKS Pod Identity.
@@ -104,6 +106,7 @@ class AwsSecretsManager:
         return {"apiVersion": "kubernetes.external-secrets.io/v1alpha1", "kind": "PushSecretMetadata", "spec": {"secretPushFormat": "string"}}
 
 
+@checked
 @frozen(kw_only=True)
 class GcpSecretManager:
     """Google Cloud Secret Manager, through Workload Identity Federation for GKE.
@@ -152,6 +155,7 @@ _AZURE_CLOUDS = {"vault.azure.net": "PublicCloud", "vault.azure.cn": "ChinaCloud
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
+@checked
 @frozen(kw_only=True)
 class AzureKeyVault:
     """Azure Key Vault, through Microsoft Entra Workload ID.
@@ -194,6 +198,7 @@ class AzureKeyVault:
         return {}
 
 
+@checked
 @frozen(kw_only=True)
 class Vault:
     """HashiCorp Vault, KV version 2, through Vault's Kubernetes auth method.
