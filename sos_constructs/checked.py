@@ -52,17 +52,23 @@ class Option:
     """One parameter.
 
     :ivar hint: what its value must be.
-    :ivar may_be_empty: whether the empty text is a value.
+    :ivar default: what it is when it is left out. A default that is the empty text makes that a value.
     """
 
-    __slots__ = ("hint", "label", "may_be_empty")
+    __slots__ = ("default", "hint", "label")
 
-    def __init__(self, label: str, hint: Any, *, may_be_empty: bool) -> None:
-        self.label, self.hint, self.may_be_empty = label, hint, may_be_empty
+    def __init__(self, label: str, hint: Any, default: object) -> None:
+        self.label, self.hint, self.default = label, hint, default
 
     def judged(self, value: object) -> Any:
         """The value, or ``InvalidOption``."""
-        return judged(self.label, value, self.hint, may_be_empty=self.may_be_empty)
+        return judged(
+            self.label,
+            value,
+            self.hint,
+            may_be_empty=isinstance(self.default, str) and not self.default,
+            example=self.default if isinstance(self.default, str) else None,
+        )
 
 
 def _judging(function: Callable[..., Any], *, prefix: str, fields: Mapping[str, attrs.Attribute[Any]]) -> Callable[..., Any]:
@@ -110,7 +116,7 @@ def _plan(function: Callable[..., Any], prefix: str, fields: Mapping[str, attrs.
             annotation = field.type  # what a converter for anything takes
         default = field.default if field is not None else parameter.default
         hint = Any if annotation in (inspect.Parameter.empty, None) else resolved(annotation, function.__module__)
-        option = Option(f"{prefix}{name}", hint, may_be_empty=isinstance(default, str) and default == "")
+        option = Option(f"{prefix}{name}", hint, default)
         if parameter.kind is parameter.VAR_POSITIONAL:
             rest = option
         elif parameter.kind is not parameter.VAR_KEYWORD:

@@ -14,6 +14,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -75,18 +76,20 @@ def resolved(annotation: Any, module: str) -> Any:
     return annotation
 
 
-def judged(option: str, value: object, hint: Any, *, may_be_empty: bool = False) -> Any:
+def judged(option: str, value: object, hint: Any, *, may_be_empty: bool = False, example: object = None) -> Any:
     """The value, or :class:`InvalidOption`. Lists come back as tuples, sets as frozensets and mappings as dicts of their own.
 
     :param hint: what :func:`resolved` gives.
     :param may_be_empty: whether the empty text is a value.
+    :param example: what the option is when nobody sets it.
     """
     try:
         if isinstance(value, str) and value == "" and not may_be_empty and hint not in (Any, object) and not _says_empty(hint):
             raise _Mismatch(option, value, f"must be {words(hint)}, not an empty text")
         return _judge(option, value, hint)
     except _Mismatch as error:
-        raise InvalidOption(error.option, error.value, error.fix) from None
+        shown = f", for instance {example!r}" if hint is str and example and not isinstance(value, str) else ""
+        raise InvalidOption(error.option, error.value, f"{error.fix}{shown}") from None
 
 
 def hashable(value: object) -> object:
@@ -117,7 +120,11 @@ def words(hint: Any) -> str:
     if hint in _PLAIN:
         return _PLAIN[hint]
     name = getattr(hint, "__name__", str(hint))
-    return f"a {name}" if hint.__module__ in ("datetime", "constructs") or _is_protocol(hint) else f"made with {name}(…)"
+    if hint is timedelta:
+        return "a timedelta, for instance timedelta(seconds=20)"
+    if hint.__module__ in ("datetime", "constructs") or _is_protocol(hint):
+        return f"a {name}"
+    return " or ".join(f"{maker}(…)" for maker in (f"made with {name}", *(f"{name}.{member}" for member in vars(hint) if member.startswith("from_"))))
 
 
 def _judge(option: str, value: Any, hint: Any) -> Any:

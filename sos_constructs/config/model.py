@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from sos_constructs import names
 from sos_constructs.checked import checked
 from sos_constructs.config.checks import Rule
 from sos_constructs.config.values import DURATION_UNITS, SIZE_UNITS, Type, Value, suffix
 from sos_constructs.errors import InvalidOption, did_you_mean
+from sos_constructs.judging import MAY_BE_EMPTY
 
 from attrs import Factory, field, frozen
 
@@ -45,8 +46,8 @@ class Key:
     name: str
     type: Type
     default: object
-    doc: str
-    reason: str
+    doc: Annotated[str, MAY_BE_EMPTY]
+    reason: Annotated[str, MAY_BE_EMPTY]
     deprecated: str = field(default="", kw_only=True)
 
     @property

@@ -130,7 +130,7 @@ def test_values_are_typed_and_know_their_layer(chart: cdk8s.Chart) -> None:
             {"layers": [Layer("a", {"LOG_LEVL": "x"}), Layer("b", {"TZ": 1})]},
             r"sos-app/config: layers=\['production', 'a', 'b'\] have 2 errors:\n  - key='LOG_LEVL'",
         ),
-        ({"layers": ["a.yaml"]}, r"sos-app/config: layers=\['a\.yaml'\] must be Layer objects"),
+        ({"layers": ["a.yaml"]}, r"sos-app/config: layers\[0\]='a\.yaml' must be made with Layer\(…\) or Layer\.from_file\(…\)"),
         ({"layers": [Layer("production", {})]}, r"taken: production"),
     ],
 )

@@ -183,10 +183,10 @@ def test_pod_security_labels(options: dict[str, Any], enforced: tuple[str, str],
     [
         ({"pod_security": "strict"}, "pod_security='strict' must be one of privileged, baseline, restricted"),
         ({"pod_security": "Restricted"}, "pod_security='Restricted' must be one of privileged, baseline, restricted (did you mean 'restricted'?)"),
-        ({"pod_security": None}, "pod_security=None must be one of"),
+        ({"pod_security": None}, "pod_security=None must be text, for instance 'restricted'"),
         ({"pod_security_version": "1.30"}, "pod_security_version='1.30' must be 'latest', or a version of Kubernetes from 'v1.25' on"),
         ({"pod_security_version": "v1.24"}, "pod_security_version='v1.24' must be 'latest'"),
-        ({"pod_security_version": None}, "pod_security_version=None must be 'latest'"),
+        ({"pod_security_version": None}, "pod_security_version=None must be text, for instance 'latest'"),
     ],
 )
 def test_wrong_pod_security(options: dict[str, Any], message: str) -> None:
