@@ -162,7 +162,16 @@ def _judge_near(option: str, value: Any, hint: Any) -> None:
 
 def _one_of_several(option: str, value: Any, hint: Any) -> Any:
     near: _Mismatch | None = None
-    for part in get_args(hint):
+    parts = get_args(hint)
+    if len(parts) == 2 and type(None) in parts and value is not None:
+        (part,) = (part for part in parts if part is not type(None))
+        try:
+            return _judge(option, value, part)
+        except _Mismatch as error:
+            if not error.near and error.option == option:
+                error.fix = error.fix.replace(words(part), words(hint), 1)
+            raise
+    for part in parts:
         try:
             return _judge(option, value, part)
         except _Mismatch as error:
@@ -182,10 +191,16 @@ def _list(option: str, value: Any, hint: Any) -> Any:
     origin, parts = get_origin(hint) or hint, get_args(hint)
     item_hint = parts[0] if parts else Any
     wide = {abc.Iterable: abc.Iterable, abc.Collection: abc.Collection}.get(origin, abc.Set if origin in _SETS else abc.Sequence)
-    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping, type)) or not isinstance(value, wide):
+    if isinstance(value, (str, bytes, bytearray, memoryview, type)) or (isinstance(value, Mapping) and wide is abc.Sequence) or not isinstance(value, wide):
         raise _Mismatch(option, value, f"must be {words(hint)}{_as_list(option, value, item_hint)}")
-    items = [_item(f"{option}[{number}]", item, item_hint) for number, item in enumerate(value)]
+    items = [_item(f"{option}[{_called(item, number)!r}]", item, item_hint) for number, item in enumerate(value)]
     return frozenset(items) if isinstance(value, abc.Set) or origin in _SETS else tuple(items)
+
+
+def _called(item: object, number: int) -> str | int:
+    """What an item of a list goes under in errors: its name, where it has one."""
+    name = getattr(item, "name", None) if hasattr(type(item), "__fields_in_use__") else None
+    return name if isinstance(name, str) and name else number
 
 
 def _item(option: str, item: Any, hint: Any) -> Any:

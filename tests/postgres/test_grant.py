@@ -478,8 +478,8 @@ MAIN = {"name": "main", "image": "x"}
         (plain("Deployment"), {"pooled": True}, "pooled='auth' has no pooler; make HaPostgres with pooler=Pooler()"),
         (plain("Deployment"), {"dsn": "DATABASE-URL"}, "dsn='DATABASE-URL' must be the name of an environment variable, such as 'DATABASE_URL'"),
         (plain("Deployment"), {"dsn": "AUTH_DB_PASSWORD"}, "dsn='AUTH_DB_PASSWORD' is the variable that the URI takes a part from; choose another name"),
-        (plain("Deployment"), {"containers": "main"}, "containers='main' must be a list, for instance ['main']"),
-        (plain("Deployment"), {"containers": []}, "containers=[] must name at least one; there are main"),
+        (plain("Deployment"), {"containers": "main"}, "containers='main' must be a list of text or None; put it into a list: ['main']"),
+        (plain("Deployment"), {"containers": []}, "containers=() must name at least one; there are main"),
         (plain("Deployment"), {"containers": ["mein"]}, "containers='mein' is no container of Deployment/api (did you mean 'main'?); there are main"),
         ("api", {}, "workload='api' must be a manifest (a dict, not yet emitted), or a Deployment"),
         (

@@ -42,7 +42,7 @@ REFUSED = [
     ("hostssl all all all ldap ldapserver=a", "must have ldapbasedn, or ldapprefix or ldapsuffix"),
     ("hostssl all all all ldap ldapserver=a ldapprefix=b ldapbasedn=c", "must not have ldapprefix together with ldapbasedn"),
     ("hostssl all all all radius", "a ConfigMap must hold no secret"),
-    ("", "must be one line of printable ASCII characters"),
+    ("", "must not be empty"),
 ]
 
 

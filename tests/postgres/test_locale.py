@@ -37,7 +37,7 @@ def test_a_databases_own():
     ("given", "message"),
     [
         ({"name": "de DE"}, "locale.name='de DE' must be a locale of the C library"),
-        ({"provider": "ICU"}, "locale.provider='ICU' must be 'libc' or 'icu'"),
+        ({"provider": "ICU"}, "locale.provider='ICU' must be one of 'libc', 'icu' (did you mean 'icu'?)"),
         ({"encoding": "UTF-8"}, "locale.encoding='UTF-8' is no encoding of a PostgreSQL server (did you mean 'UTF8'?)"),
         ({"encoding": "LATIN1"}, "locale.encoding='LATIN1' is not that of the locale 'en_US.UTF-8', which is UTF8"),
         ({"name": "de_DE.ISO-8859-15"}, "locale.encoding='UTF8' is not that of the locale 'de_DE.ISO-8859-15', which is LATIN9"),

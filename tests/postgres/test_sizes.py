@@ -55,7 +55,7 @@ def test_explicit_options_win():
 
 
 def test_an_unknown_size_is_refused():
-    with pytest.raises(ValueError, match=re.escape("sos-app/postgres: size='labtop' must be one of standard, laptop (did you mean 'laptop'?)")):
+    with pytest.raises(ValueError, match=re.escape("sos-app/postgres: size='labtop' must be one of 'standard', 'laptop' (did you mean 'laptop'?)")):
         install({"size": "labtop"})
 
 

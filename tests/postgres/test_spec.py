@@ -90,7 +90,7 @@ def without(*keys: str) -> SecretHandle:
         ),
         (
             {"databases": (Database(name="auth", extensions="pgcrypto"),)},  # type: ignore[arg-type]
-            "databases[0].extensions='pgcrypto' must be a list of text; put it into a list",
+            "databases['auth'].extensions='pgcrypto' must be a list of text; put it into a list",
         ),
         ({"databases": (Database(name="auth", extensions=("x; y",)),)}, "databases['auth'].extensions='x; y' must be the name of an extension"),
         ({"databases": (Database(name="auth", sql="SELECT 1;\n  \\! id"),)}, "must hold no psql command: it is sent to the server"),

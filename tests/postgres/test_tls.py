@@ -146,7 +146,7 @@ def test_require_needs_no_file():
 
 
 def test_less_than_the_database_takes_is_refused():
-    with pytest.raises(InvalidOption, match="sslmode='prefer' must be one of require, verify-ca, verify-full"):
+    with pytest.raises(InvalidOption, match="sslmode='prefer' must be one of 'require', 'verify-ca', 'verify-full'"):
         database().database("auth").libpq_env(sslmode="prefer")  # type: ignore[arg-type]
 
 

@@ -68,7 +68,7 @@ def test_the_objects_are_kubernetes_objects():
         ({"auth": ["jwt"]}, None, "namespace=None must be given to the chart"),
         ({"Auth": ["jwt"]}, "sos-app", "readers='Auth' must be a DNS-1123 subdomain"),
         ({"default": ["jwt"]}, "sos-app", "is what every pod runs as"),
-        ({"auth": [7]}, "sos-app", r"readers\['auth'\]=7 must be a secret, for instance secrets.redis"),
+        ({"auth": [7]}, "sos-app", r"readers\['auth'\]\[0\]=7 must be made with SecretHandle"),
     ],
 )
 def test_what_is_refused(readers: Any, namespace: str | None, message: str):

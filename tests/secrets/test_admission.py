@@ -88,10 +88,10 @@ def test_no_message_holds_a_value():
     ("options", "message"),
     [
         ({"namespace": None}, "namespace=None must be given to the chart"),
-        ({"writers": "someone"}, "writers='someone' must be a list of user names"),
+        ({"writers": "someone"}, r"writers='someone' must be a list of text; put it into a list: \['someone'\]"),
         ({"writers": ["it's"]}, "must be a list of user names"),
-        ({"writers": [""]}, "must be a list of user names"),
-        ({"action": "deny"}, "action='deny' must be one of Deny, Audit, Warn"),
+        ({"writers": [""]}, r"writers\[0\]='' must not be empty"),
+        ({"action": "deny"}, "action='deny' must be one of 'Deny', 'Audit', 'Warn' .did you mean 'Deny'"),
     ],
 )
 def test_what_is_refused(options: dict[str, Any], message: str):

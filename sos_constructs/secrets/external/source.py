@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from sos_constructs import names
 from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
+from sos_constructs.judging import MAY_BE_EMPTY
 from sos_constructs.secrets.catalogue import SECRETS
 from sos_constructs.secrets.catalogues import SecretCatalogue
 from sos_constructs.secrets.external import authority, bootstrap, kubernetes, manifests, pins
@@ -52,7 +53,7 @@ class ExternalSecrets:
 
     store: Store
     namespace: str = "sos-app"
-    prefix: str = "sos-app"
+    prefix: Annotated[str, MAY_BE_EMPTY] = "sos-app"
     refresh: timedelta = timedelta(hours=1)
     cluster_store: bool = False
     bootstrap: bool = False
