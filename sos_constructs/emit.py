@@ -7,14 +7,14 @@ the chart's labels and namespace, and leaves the user's own ``add_json_patch`` w
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sos_constructs import names
+from sos_constructs import apply_limit, names
 from sos_constructs.errors import InvalidOption, located
+from sos_constructs.placement import Place, is_cluster_scoped, note, place
 
 import cdk8s
 from constructs import Construct
@@ -22,34 +22,8 @@ from constructs import Construct
 Manifest = Mapping[str, Any]
 """One Kubernetes object as a plain dict, in Kubernetes spelling."""
 
-MAX_BYTES = 1024 * 1024
-"""Largest object we emit, as JSON: the API server's limit for the data of one ConfigMap or Secret (etcd's own is 1.5 MiB)."""
-
-#: Kinds without a namespace, by API group: those of Kubernetes itself and of the custom resources this library speaks of.
-_CLUSTER_SCOPED = {
-    "": {"Namespace", "Node", "PersistentVolume"},
-    "admissionregistration.k8s.io": {
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-    },
-    "apiextensions.k8s.io": {"CustomResourceDefinition"},
-    "apiregistration.k8s.io": {"APIService"},
-    "certificates.k8s.io": {"CertificateSigningRequest", "ClusterTrustBundle"},
-    "cert-manager.io": {"ClusterIssuer"},
-    "external-secrets.io": {"ClusterExternalSecret", "ClusterPushSecret", "ClusterSecretStore"},
-    "flowcontrol.apiserver.k8s.io": {"FlowSchema", "PriorityLevelConfiguration"},
-    "generators.external-secrets.io": {"ClusterGenerator"},
-    "networking.k8s.io": {"IngressClass", "IPAddress", "ServiceCIDR"},
-    "node.k8s.io": {"RuntimeClass"},
-    "rbac.authorization.k8s.io": {"ClusterRole", "ClusterRoleBinding"},
-    "scheduling.k8s.io": {"PriorityClass"},
-    "snapshot.storage.k8s.io": {"VolumeSnapshotClass", "VolumeSnapshotContent"},
-    "storage.k8s.io": {"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"},
-}
+APPLY = "sos-app/apply"
+"""Key of the app's context: ``app.node.set_context("sos-app/apply", "server-side")`` says that ``dist/`` is applied with ``kubectl apply --server-side``."""
 
 #: Scalars that cdk8s's YAML writer leaves bare although readers take them for something else (kubectl reads 0o14 as 12; << and = are
 #: YAML 1.1's merge and value keys), and characters that it does not escape although YAML allows none of them (DEL, C1, surrogates, U+FFFE, U+FFFF),
@@ -69,12 +43,14 @@ def emit(scope: Construct, manifest: Manifest) -> cdk8s.ApiObject:
     :param scope: the construct that owns the object; its id there is ``kind-name``.
     :param manifest: the object. Keys keep their order and spelling.
     :raises ValueError: naming scope, field and fix, when the object holds ``None``, a non-string ConfigMap or Secret value, a scalar
-        that YAML readers would misread, a name or label the API server refuses, or is larger than 1 MiB as JSON.
+        that YAML readers would misread, a name or label the API server refuses, or is larger than ``kubectl apply`` can take.
     """
     kind, metadata = str(manifest.get("kind", "")), dict(manifest.get("metadata", {}))
     name = metadata.get("name", "")
+    where = place(scope)
     with located(scope, f"{kind}-{name}".lower()):
         _check(manifest, kind, metadata)
+        _check_size(scope, manifest, where)
     api_object = cdk8s.ApiObject(
         scope,
         f"{kind}-{name}".lower(),
@@ -90,10 +66,11 @@ def emit(scope: Construct, manifest: Manifest) -> cdk8s.ApiObject:
     metadata.pop("name")
     patches = [cdk8s.JsonPatch.add(f"/metadata/{_pointer(key)}", value) for key, value in metadata.items()]
     patches += [cdk8s.JsonPatch.add(f"/{_pointer(key)}", value) for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")]
-    if is_cluster_scoped(manifest) and cdk8s.Chart.of(api_object).namespace is not None:
+    if is_cluster_scoped(manifest) and where.namespace is not None:
         patches.append(cdk8s.JsonPatch.remove("/metadata/namespace"))
     if patches:
         api_object.add_json_patch(*patches)
+    note(api_object, manifest, where)
     return api_object
 
 
@@ -125,12 +102,6 @@ class Objects(Mapping[tuple[str, str], cdk8s.ApiObject]):
         return len(self._objects)
 
 
-def is_cluster_scoped(manifest: Manifest) -> bool:
-    """Whether the kind lives outside namespaces. Unknown kinds count as namespaced, as most are."""
-    group = str(manifest["apiVersion"]).rpartition("/")[0]
-    return manifest["kind"] in _CLUSTER_SCOPED.get(group, ())
-
-
 def _pointer(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
@@ -157,9 +128,30 @@ def _check(manifest: Manifest, kind: str, metadata: dict[str, Any]) -> None:
                 if not isinstance(value, str):
                     raise InvalidOption(f"{field}.{key}", value, "must be a string: ConfigMap and Secret hold nothing else")
     _check_values(manifest, "")
-    size = len(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > MAX_BYTES:
-        raise InvalidOption("size", size, f"bytes is more than the {MAX_BYTES} the API server takes for one object; split it")
+
+
+def _check_size(scope: Construct, manifest: Manifest, where: Place) -> None:
+    """Refuse what ``kubectl apply`` cannot take, or, where the app says that it is applied on the server's side, what the API server cannot."""
+    metadata = dict(manifest["metadata"])
+    if labels := {**where.labels, **(metadata.get("labels") or {})}:
+        metadata["labels"] = labels
+    if not is_cluster_scoped(manifest):
+        metadata.setdefault("namespace", where.namespace or "default")
+    complete = {**manifest, "metadata": metadata}
+    size = apply_limit.annotation_bytes(complete)
+    if size <= apply_limit.LIMIT:
+        return
+    largest = f"most of it is {apply_limit.largest_part(manifest)}"
+    if scope.node.try_get_context(APPLY) != "server-side":
+        raise InvalidOption(
+            "size",
+            size,
+            f"bytes of annotations is more than the {apply_limit.LIMIT} that kubectl apply can write, as it keeps the whole object in one; {largest}. "
+            f"Split it; or apply with kubectl apply --server-side, and say so right after cdk8s.App(): app.node.set_context({APPLY!r}, 'server-side')",
+        )
+    size = apply_limit.object_bytes(complete)
+    if size > apply_limit.SERVER_SIDE_LIMIT:
+        raise InvalidOption("size", size, f"bytes is more than the {apply_limit.SERVER_SIDE_LIMIT} the API server takes for one object; {largest}. Split it")
 
 
 def _check_values(value: object, where: str) -> None:

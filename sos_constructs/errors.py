@@ -33,6 +33,13 @@ class InvalidOption(ValueError):
         super().__init__(f"{option}={shown if len(shown) <= SHOWN else f'{shown[:SHOWN]}…'} {fix}")
 
 
+class InvalidApp(ValueError, RuntimeError):
+    """What synth found wrong with the whole app: one line for each problem, which begins with a construct path.
+
+    Also a RuntimeError, because that is what cdk8s raises when a validation fails.
+    """
+
+
 @contextmanager
 def located(scope: Construct, id: str) -> Iterator[None]:
     """Add the construct path to every :class:`InvalidOption` raised inside, before anything reaches jsii."""

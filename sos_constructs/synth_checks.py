@@ -6,13 +6,19 @@ to jsii, which with a hundred environments is minutes.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from types import FrameType
+from typing import TypeVar
 
+from sos_constructs.errors import InvalidApp
+
+import cdk8s
 import jsii
 from constructs import IConstruct, IValidation
 
+T = TypeVar("T")
 Check = Callable[[Sequence[IConstruct]], Iterable[str]]
 """One sentence for each thing that is wrong with the app, given all its constructs."""
 
@@ -24,6 +30,9 @@ def at_synth(construct: IConstruct, key: Hashable, check: Check) -> None:
     if known is None:
         known = _APPS[reference(root)] = _Checks(root)
         root.node.add_validation(known)
+        if isinstance(root, cdk8s.App):
+            for method in ("synth", "synth_yaml"):
+                setattr(root, method, _raising_in_python(getattr(root, method), known))
     known.checks.setdefault(key, check)
 
 
@@ -46,16 +55,45 @@ class _Checks:
         self.actions: dict[Hashable, Callable[[], None]] = {}
         self._synth: FrameType | None = None
         self._problems: list[str] = []
+        self.failed: Exception | None = None
 
     def validate(self) -> list[str]:
         synth = _running_synth()
         if synth is None or synth is not self._synth:
-            for action in self.actions.values():
-                action()
-            nodes = self._root.node.find_all()
-            self._problems = [problem for check in self.checks.values() for problem in check(nodes)]
             self._synth = synth
+            self.failed = None
+            try:
+                for action in self.actions.values():
+                    action()
+                nodes = self._root.node.find_all()
+                self._problems = [problem for check in self.checks.values() for problem in check(nodes)]
+            except Exception as error:
+                self.failed = error
+                raise
+            if self._problems:
+                self.failed = InvalidApp("\n".join(self._problems))
         return self._problems
+
+
+def _raising_in_python(synth: Callable[[], T], checks: _Checks) -> Callable[[], T]:
+    """``app.synth`` that raises what was found in Python.
+
+    jsii makes a RuntimeError of every error that passes through JavaScript, and prints JavaScript's stack before it. Set on the user's own app alone;
+    ``cdk8s.Testing.synth`` is not reached: there the same sentences arrive in cdk8s's RuntimeError.
+    """
+
+    @functools.wraps(synth)
+    def plain() -> T:
+        checks.failed = None
+        try:
+            return synth()
+        except RuntimeError:
+            if checks.failed is None:
+                raise
+            failed = checks.failed
+        raise failed
+
+    return plain
 
 
 def _running_synth() -> FrameType | None:

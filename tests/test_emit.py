@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sos_constructs import emit as module
-from sos_constructs.emit import MAX_BYTES, Objects, emit, is_cluster_scoped
+from sos_constructs.apply_limit import LIMIT, SERVER_SIDE_LIMIT, annotation_bytes
+from sos_constructs.emit import APPLY, Objects, emit
+from sos_constructs.placement import CLUSTER_SCOPED as BY_GROUP
+from sos_constructs.placement import is_cluster_scoped
 
 import cdk8s
 import pytest
@@ -86,7 +89,7 @@ def test_charts_labels_and_namespace_are_added():
     assert second["metadata"]["namespace"] == "own"
 
 
-CLUSTER_SCOPED = [(f"{group}/v1".lstrip("/"), kind) for group, kinds in module._CLUSTER_SCOPED.items() for kind in sorted(kinds)]
+CLUSTER_SCOPED = [(f"{group}/v1".lstrip("/"), kind) for group, kinds in BY_GROUP.items() for kind in sorted(kinds)]
 
 
 @pytest.mark.parametrize("body", [{}, {"spec": {"x": 1}}], ids=["without a body", "with a body"])
@@ -204,11 +207,38 @@ def test_unsafe_text_is_refused_as_value_and_as_key(text: str):
     assert "spec key=" in refused(manifest(spec={text: "x"}))
 
 
-def test_size_is_counted_in_bytes_of_json():
-    empty = len(json.dumps(manifest(data={"K": ""}), separators=(",", ":")))
-    emit(cdk8s.Testing.chart(), manifest(data={"K": "x" * (MAX_BYTES - empty)}))
-    assert f"size={MAX_BYTES + 1} bytes is more than the {MAX_BYTES}" in refused(manifest(data={"K": "x" * (MAX_BYTES - empty + 1)}))
-    assert "split it" in refused(manifest(data={"K": "ü" * (MAX_BYTES // 2)}))
+def sized(size: int, letter: str = "x") -> dict[str, Any]:
+    """A ConfigMap whose annotations have ``size`` bytes once ``kubectl apply`` has written it."""
+    base = manifest(metadata={"name": "a", "namespace": "sos-app"}, data={"K": ""})
+    empty, each = annotation_bytes(base), annotation_bytes(base | {"data": {"K": letter}}) - annotation_bytes(base)
+    return base | {"data": {"K": letter * ((size - empty) // each) + "x" * ((size - empty) % each)}}
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "<", '"'])
+def test_the_limit_is_that_of_kubectl_apply(letter: str):
+    chart = cdk8s.Chart(cdk8s.App(), "c", namespace="sos-app")
+    emit(chart, sized(LIMIT, letter))
+    with pytest.raises(ValueError, match=rf"size={LIMIT + 1} bytes of annotations .*most of it is data\['K'\].*Split it.*--server-side"):
+        emit(cdk8s.Chart(cdk8s.App(), "c", namespace="sos-app"), sized(LIMIT + 1, letter))
+
+
+def test_labels_of_the_chart_and_annotations_count():
+    labelled = cdk8s.Chart(cdk8s.App(), "c", namespace="sos-app", labels={"team": "sos"})
+    with pytest.raises(ValueError, match="bytes of annotations"):
+        emit(labelled, sized(LIMIT))
+    annotated = sized(LIMIT)
+    annotated["metadata"]["annotations"] = {"a": "b"}
+    with pytest.raises(ValueError, match="bytes of annotations"):
+        emit(cdk8s.Chart(cdk8s.App(), "c", namespace="sos-app"), annotated)
+
+
+def test_an_app_that_is_applied_on_the_servers_side_may_have_larger_objects():
+    app = cdk8s.App()
+    app.node.set_context(APPLY, "server-side")
+    chart = cdk8s.Chart(app, "c", namespace="sos-app")
+    emit(chart, sized(LIMIT * 2))
+    with pytest.raises(ValueError, match=f"more than the {SERVER_SIDE_LIMIT} the API server takes"):
+        emit(cdk8s.Chart(app, "d", namespace="sos-app"), sized(SERVER_SIDE_LIMIT * 2))
 
 
 # --- text survives YAML -----------------------------------------------------------------------------------------------

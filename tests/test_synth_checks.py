@@ -17,7 +17,7 @@ from constructs import Construct
 def app_of(charts: int, make: Callable[[cdk8s.Chart], object]) -> cdk8s.App:
     app = cdk8s.Testing.app()
     for number in range(charts):
-        make(cdk8s.Chart(app, f"chart-{number}", namespace="app", disable_resource_name_hashes=True))
+        make(cdk8s.Chart(app, f"chart-{number}", namespace=f"app-{number}", disable_resource_name_hashes=True))
     return app
 
 
@@ -60,7 +60,13 @@ def test_templates_of_several_charts_are_each_told(tmp_path: Any) -> None:
 
 def calls_of_a_synth(charts: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """How often Python asks jsii while an app of so many charts, half of them templates, is synthesized."""
-    app = app_of(charts, lambda chart: (SosSecrets(chart, "secrets"), SosSecrets(cdk8s.Chart(Construct(chart, "t"), "t"), "secrets", source=TemplateSecrets())))
+    app = app_of(
+        charts,
+        lambda chart: (
+            SosSecrets(chart, "secrets"),
+            SosSecrets(cdk8s.Chart(Construct(chart, "t"), "t", namespace=chart.namespace), "secrets", source=TemplateSecrets()),
+        ),
+    )
     counted = 0
     process = jsii.kernel.provider._process  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     send = process.send

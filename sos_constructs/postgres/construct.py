@@ -10,6 +10,7 @@ from sos_constructs.emit import Objects
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
 from sos_constructs.foundation import PRIORITY_HIGH, ClusterDns
 from sos_constructs.parts import sequence
+from sos_constructs.placement import ASSUMED, place
 from sos_constructs.postgres import names as n
 from sos_constructs.postgres import roles as more_roles
 from sos_constructs.postgres import tls as certificates
@@ -139,12 +140,13 @@ class HaPostgres(Construct):
         api_server_ports: Sequence[int] = API_SERVER_PORTS,
         dns: ClusterDns | None = None,
     ) -> None:
+        chart_namespace: str | None = cdk8s.Chart.of(scope).namespace
         with located(scope, id):
             sized = size_of(size)
             image, exporter_image, pooler = numbered(first_uid, image, exporter_image, pooler)
             spec = Spec(
                 name=name,
-                namespace=namespace or cdk8s.Chart.of(scope).namespace or "sos-app",
+                namespace=namespace or chart_namespace or ASSUMED,
                 credentials=credentials,
                 instances=instances,
                 databases=sequence("databases", databases),
@@ -181,6 +183,7 @@ class HaPostgres(Construct):
             check_together(spec)
             objects = manifests(spec)
         super().__init__(scope, id)
+        place(self, assumed=namespace is None and chart_namespace is None)
         if isinstance(spec.tls, CertManager):
             at_synth(self, ("one writer", self.node.path), lambda nodes: _second_writers(self, nodes))
         self.spec = spec

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sos_constructs.emit import is_cluster_scoped
 from sos_constructs.foundation.priorities import PRIORITIES, priority_class
+from sos_constructs.placement import is_cluster_scoped
 from sos_constructs.workloads import POD, mapping_at
 
 import cdk8s
