@@ -38,4 +38,4 @@ def test_one_byte_more_is_refused(namespace: str, letter: str) -> None:
     kube.kubectl("delete", "configmap", "a", "-n", namespace)
     refused = applied(LIMIT + 1)
     assert refused.returncode != 0
-    assert f"must have at most {LIMIT} bytes" in refused.stderr
+    assert f"may not be more than {LIMIT} bytes" in refused.stderr
