@@ -41,6 +41,7 @@ PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))
 
 RUN_ELSEWHERE = {
     "docs/reference/config-cli.md": "a program with the module that `sosctl config bindings` writes: tests/config",
+    "docs/start/kind.md": "pieces of examples/quick_start, which runs: tests/test_examples.py",
 }
 """Pages whose blocks need what only other tests make."""
 
@@ -88,9 +89,10 @@ def _given() -> dict[str, Any]:
 
 def _fresh(chart: cdk8s.Chart) -> dict[str, Any]:
     """Workloads that no block has changed yet."""
-    around = Construct(chart, f"around-{len(chart.node.children)}")
+    number = len(chart.node.children)
+    around = Construct(chart, f"around-{number}")
     container = kplus.ContainerProps(name="reports", image="registry.example/api:1")
-    service = sos.restricted(kplus.Deployment(around, "service", metadata=cdk8s.ApiObjectMetadata(name="api"), containers=[container]))
+    service = sos.restricted(kplus.Deployment(around, "service", metadata=cdk8s.ApiObjectMetadata(name=f"api-{number}"), containers=[container]))
     return {"service": service} | {name: _manifest(name) for name in FRESH if name != "service"}
 
 

@@ -41,6 +41,13 @@ def test_there_are_examples() -> None:
     assert "ticket_shop" in {path.parent.name for path in EXAMPLES}
 
 
+def test_the_quick_start_quotes_its_example() -> None:
+    example = "".join((ROOT / "examples" / "quick_start" / name).read_text(encoding="utf-8") for name in ("databases.py", "main.py")).splitlines()
+    quoted = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "start" / "kind.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(quoted) >= 2
+    assert [line for block in quoted for line in block.splitlines() if line not in example] == []
+
+
 def test_the_ticket_shop_rolls_only_what_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from examples.ticket_shop import main as shop
 

@@ -320,8 +320,8 @@ def test_reviewed_yaml(name: str, store: Any, golden: Golden):
 def test_nothing_secret_is_in_the_chart(tmp_path):
     app = cdk8s.App(outdir=str(tmp_path))
     for name, store in STORES.items():
-        chart = cdk8s.Chart(app, name, namespace="sos-app", disable_resource_name_hashes=True)
-        SosSecrets(chart, "secrets", source=ExternalSecrets(store=store, bootstrap=True))
+        chart = cdk8s.Chart(app, name, namespace=name, disable_resource_name_hashes=True)
+        SosSecrets(chart, "secrets", source=ExternalSecrets(store=store, bootstrap=True, namespace=name))
     app.synth()
     for name in STORES:
         file = tmp_path / f"{name}.k8s.yaml"
