@@ -74,6 +74,11 @@ class _Checks:
                 self.failed = InvalidApp("\n".join(self._problems))
         return self._problems
 
+    def take_failure(self) -> Exception | None:
+        """What went wrong in the last synth, once."""
+        failure, self.failed = self.failed, None
+        return failure
+
 
 def _raising_in_python(synth: Callable[[], T], checks: _Checks) -> Callable[[], T]:
     """``app.synth`` that raises what was found in Python.
@@ -84,14 +89,14 @@ def _raising_in_python(synth: Callable[[], T], checks: _Checks) -> Callable[[], 
 
     @functools.wraps(synth)
     def plain() -> T:
-        checks.failed = None
+        checks.take_failure()  # one of an earlier synth
         try:
             return synth()
         except RuntimeError:
-            if checks.failed is None:
+            failure = checks.take_failure()
+            if failure is None:
                 raise
-            failed = checks.failed
-        raise failed
+        raise failure
 
     return plain
 
