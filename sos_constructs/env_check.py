@@ -7,7 +7,7 @@ kubectl says so. Checked on what is about to be written, so that it holds for ev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sos_constructs.synth_checks import at_synth
@@ -41,16 +41,18 @@ class Source:
 
 def check_variables(construct: IConstruct) -> None:
     """Have the app that the construct belongs to checked at synth, once, however many constructs ask for it."""
-    at_synth(construct, "environment variables", lambda nodes: clashes(_manifests([node for node in nodes if isinstance(node, cdk8s.ApiObject)])))
+    at_synth(construct, "environment variables", lambda nodes: _located([node for node in nodes if isinstance(node, cdk8s.ApiObject)]))
 
 
-def _manifests(objects: list[cdk8s.ApiObject]) -> Iterator[Manifest]:
-    """The objects that matter, as they will be written: workloads, and where one has several sources also what ConfigMaps and Secrets come from."""
+def _located(objects: list[cdk8s.ApiObject]) -> Iterator[str]:
+    """The clashes among the objects that matter, as they will be written, each after the path of its workload."""
     kinds = [found.kind for found in objects]
-    workloads = [found.to_json() for found, kind in zip(objects, kinds, strict=True) if kind in _WORKLOADS]
-    yield from workloads
-    if any(container.get("envFrom") for workload in workloads for container in _containers(workload)):
-        yield from (found.to_json() for found, kind in zip(objects, kinds, strict=True) if kind in _PROVIDERS)
+    made = [(found, found.to_json()) for found, kind in zip(objects, kinds, strict=True) if kind in _WORKLOADS]
+    if any(container.get("envFrom") for _, workload in made for container in _containers(workload)):
+        made += [(found, found.to_json()) for found, kind in zip(objects, kinds, strict=True) if kind in _PROVIDERS]
+    makers = {id(manifest): found for found, manifest in made}
+    for manifest, problem in _clashes([manifest for _, manifest in made]):
+        yield f"{makers[id(manifest)].node.path}: {problem}"
 
 
 def clashes(manifests: Iterable[Manifest]) -> Iterator[str]:
@@ -58,12 +60,15 @@ def clashes(manifests: Iterable[Manifest]) -> Iterator[str]:
 
     Of ConfigMaps and Secrets that are not among the manifests the keys are not known, nor are those that ``env`` does not name.
     """
-    manifests = list(manifests)
+    return (problem for _, problem in _clashes(list(manifests)))
+
+
+def _clashes(manifests: Collection[Manifest]) -> Iterator[tuple[Manifest, str]]:
     keys = {(_namespace(manifest), *found): names for manifest in manifests for found, names in _provided(manifest)}
     for manifest in manifests:
         for container in _containers(manifest):
             where = f"{manifest['kind']} {manifest['metadata']['name']!r}, container {container.get('name')!r}"
-            yield from (f"{where}: {problem}" for problem in _problems(container, keys, _namespace(manifest)))
+            yield from ((manifest, f"{where}: {problem}") for problem in _problems(container, keys, _namespace(manifest)))
 
 
 def _problems(container: Manifest, keys: Mapping[tuple[str, str, str], Iterable[str]], namespace: str) -> Iterator[str]:

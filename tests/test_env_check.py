@@ -139,9 +139,8 @@ def test_at_synth_every_kind_that_runs_pods_is_looked_at(chart: cdk8s.Chart, kin
 def test_two_configurations_in_a_plain_workload(chart: cdk8s.Chart) -> None:
     config, mine = SosConfig(chart, "config"), SosConfig(chart, "mine", catalogue=OTHER, prefix="mine", content_hash_names=True)
     emit(chart, pod(*config.env_from("app", "logging"), *mine.env_from()))
-    with pytest.raises(
-        RuntimeError, match=rf"LOG_LEVEL would come from ConfigMap 'sos-app-logging' and from ConfigMap '{mine.config_map_name('mine')}'"
-    ) as raised:
+    first = "app/pod-app: Pod 'app', container 'api': LOG_LEVEL would come from ConfigMap 'sos-app-logging' and from ConfigMap"
+    with pytest.raises(RuntimeError, match=f"{first} '{mine.config_map_name('mine')}'") as raised:
         cdk8s.Testing.synth(chart)
     assert str(raised.value).count("would come from") == 1, "asked for by two constructs, checked once"
 
@@ -155,7 +154,7 @@ def test_a_cdk8s_plus_workload_with_a_secret_of_its_own(chart: cdk8s.Chart) -> N
     deployment = kplus.Deployment(chart, "api", containers=[kplus.ContainerProps(image="x", env_from=config.env_sources(), env_variables=variables)])
     assert len(cdk8s.Testing.synth(chart)) == 15
     deployment.containers[0].env.copy_from(kplus.Env.from_secret(own))
-    message = "Deployment 'app-api', container 'main': TZ would come from ConfigMap 'sos-app-config' and from Secret 'app-own'"
+    message = "app/api/Resource: Deployment 'app-api', container 'main': TZ would come from ConfigMap 'sos-app-config' and from Secret 'app-own'"
     with pytest.raises(RuntimeError, match=message):
         cdk8s.Testing.synth(chart)
 
@@ -172,11 +171,11 @@ def test_the_app_is_looked_at_once_however_many_charts_it_has(monkeypatch: pytes
 
     looked: list[int] = []
 
-    def count(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
+    def count(manifests: Iterable[Mapping[str, Any]]) -> list[tuple[Any, str]]:
         looked.append(len(list(manifests)))
         return []
 
-    monkeypatch.setattr(env_check, "clashes", count)
+    monkeypatch.setattr(env_check, "_clashes", count)
     app = cdk8s.Testing.app()
     for name in ("one", "two", "three"):
         chart = cdk8s.Chart(app, name, namespace=name, disable_resource_name_hashes=True)
