@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sos_constructs.errors import InvalidOption
@@ -20,6 +20,67 @@ POD = {
 
 #: Labels that change with every release: a policy that asked for them would shut out the pods that a rollout has yet to replace.
 _FLEETING = {"app.kubernetes.io/version", "helm.sh/chart"}
+
+
+def check_pod(manifest: Mapping[str, Any]) -> None:
+    """Judge the shape of what a plain manifest says of its pods, as far as this library reads it.
+
+    :raises InvalidOption: for a list or a mapping that is something else, with the field's path.
+    """
+    kind, metadata = manifest.get("kind"), manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    fields = POD.get(kind, ()) if isinstance(kind, str) else ()
+    where = f"{kind}/{name}" if name else str(kind)
+    _must_be(Mapping, metadata, where, "metadata")
+    found: Any = manifest
+    for depth, field in enumerate(fields, 1):
+        if 1 < depth == len(fields):
+            _must_be(Mapping, found.get("metadata"), where, ".".join((*fields[: depth - 1], "metadata")))
+        found = found.get(field)
+        _must_be(Mapping, found, where, ".".join(fields[:depth]))
+        if found is None:
+            return
+    _check_fields(found, where, ".".join(fields), _POD_FIELDS)
+
+
+#: Field of a pod → what it must be; a list's items are mappings with these fields.
+_CONTAINER_FIELDS: Mapping[str, Any] = {
+    "env": {},
+    "envFrom": {},
+    "volumeMounts": {},
+    "securityContext": Mapping,
+}
+_POD_FIELDS: Mapping[str, Any] = {
+    "containers": _CONTAINER_FIELDS,
+    "initContainers": _CONTAINER_FIELDS,
+    "ephemeralContainers": _CONTAINER_FIELDS,
+    "volumes": {},
+    "securityContext": Mapping,
+}
+
+
+def _check_fields(owner: Mapping[str, Any], where: str, path: str, fields: Mapping[str, Any]) -> None:
+    for field, of_items in fields.items():
+        found, place = owner.get(field), f"{path}.{field}"
+        if of_items is Mapping:
+            _must_be(Mapping, found, where, place)
+            continue
+        _must_be(Sequence, found, where, place)
+        for index, item in enumerate(found or ()):
+            _must_be(Mapping, item, where, f"{place}[{index}]", required=True)
+            _check_fields(item, where, f"{place}[{index}]", of_items)
+            context = f"{place}[{index}].securityContext"
+            capabilities = (item.get("securityContext") or {}).get("capabilities") if "securityContext" in of_items else None
+            _must_be(Mapping, capabilities, where, f"{context}.capabilities")
+            for each in ("add", "drop"):
+                _must_be(Sequence, (capabilities or {}).get(each), where, f"{context}.capabilities.{each}")
+
+
+def _must_be(kind: type, found: object, where: str, path: str, *, required: bool = False) -> None:
+    """``None`` is taken as a field that is not there, as Kubernetes takes it; ``required`` refuses it."""
+    if (required or found is not None) and (not isinstance(found, kind) or isinstance(found, str | bytes)):
+        word = "a mapping" if kind is Mapping else "a list"
+        raise InvalidOption("workload", where, f"must have {word} at {path}, not {type(found).__name__}")
 
 
 def pod_selector(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sos_constructs.errors import InvalidOption
 from sos_constructs.labels import labels
-from sos_constructs.workloads import POD, pod_selector
+from sos_constructs.workloads import POD, check_pod, pod_selector
 
 if TYPE_CHECKING:
     from sos_constructs.postgres.clients import Clients
@@ -45,6 +45,7 @@ def policy(namespace: str, workload: Mapping[str, Any] | kplus.AbstractPod, port
 def _pods(workload: Any) -> tuple[str, dict[str, Any]]:
     """Kind and name of a workload, and what finds its pods."""
     if isinstance(workload, Mapping):
+        check_pod(workload)
         if workload.get("kind") in POD and (workload.get("metadata") or {}).get("name"):
             return f"{workload['kind'].lower()}.{workload['metadata']['name']}", pod_selector(workload)
     elif hasattr(workload, "to_pod_selector_config"):

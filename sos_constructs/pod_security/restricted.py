@@ -10,7 +10,7 @@ from sos_constructs.errors import InvalidOption, located_at
 from sos_constructs.pod_security.at_synth import check_admission
 from sos_constructs.pod_security.standard import CONTAINERS, Pod, must_escalate
 from sos_constructs.synth_checks import before_checks
-from sos_constructs.workloads import POD
+from sos_constructs.workloads import POD, check_pod
 
 import cdk8s
 from constructs import Construct
@@ -94,6 +94,7 @@ def _completed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     kind = manifest.get("kind")
     if kind not in POD:
         raise _no_workload(kind)
+    check_pod(manifest)
     made = copy.deepcopy(dict(manifest))
     pod: Any = made
     for field in POD[kind]:

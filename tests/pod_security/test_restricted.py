@@ -180,6 +180,44 @@ def test_what_is_no_workload(workload: Any) -> None:
         restricted(workload)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("spec", "containers"), "api", "a list at spec.template.spec.containers, not str"),
+        (("spec", "containers"), {"name": "api"}, "a list at spec.template.spec.containers, not dict"),
+        (("spec", "containers"), ["api"], "a mapping at spec.template.spec.containers[0], not str"),
+        (("spec", "initContainers"), {"name": "wait"}, "a list at spec.template.spec.initContainers, not dict"),
+        (("spec", "volumes"), ["data"], "a mapping at spec.template.spec.volumes[0], not str"),
+        (("spec", "securityContext"), "restricted", "a mapping at spec.template.spec.securityContext, not str"),
+        (("spec", "containers", 0, "env"), {"A": "b"}, "a list at spec.template.spec.containers[0].env, not dict"),
+        (("spec", "containers", 0, "securityContext"), [], "a mapping at spec.template.spec.containers[0].securityContext, not list"),
+        (
+            ("spec", "containers", 0, "securityContext"),
+            {"capabilities": {"drop": "ALL"}},
+            "a list at spec.template.spec.containers[0].securityContext.capabilities.drop",
+        ),
+        (("metadata",), "api", "a mapping at spec.template.metadata, not str"),
+    ],
+)
+def test_a_pod_of_another_shape_is_named_by_its_path(path: tuple[Any, ...], value: object, message: str) -> None:
+    manifest = plain("Deployment")
+    owner: Any = manifest["spec"]["template"]
+    for step in path[:-1]:
+        owner = owner[step]
+    owner[path[-1]] = value
+    chart = cdk8s.Chart(cdk8s.Testing.app(), "sos-app", namespace="sos-app", disable_resource_name_hashes=True)
+    foundation = SosNamespace(chart, "foundation")
+    db = sos.HaPostgres(chart, "postgres", credentials=sos.SosSecrets(chart, "secrets").postgres)
+    calls: list[Callable[[], object]] = [
+        lambda: restricted(manifest),
+        lambda: db.grant(manifest, database="auth"),
+        lambda: foundation.allow_ingress(manifest, ports=[8080]),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=re.escape(f"workload='Deployment/api' must have {message}")):
+            call()
+
+
 def test_a_construct_that_is_no_workload() -> None:
     chart = chart_of()
     with pytest.raises(ValueError, match=r"^sos-app/s: workload='Service' must be a workload"):

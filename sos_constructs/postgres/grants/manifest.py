@@ -10,7 +10,7 @@ from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.grants.access import Access, check_uris, chosen, occupied, taken
 from sos_constructs.postgres.grants.network import Client
 from sos_constructs.postgres.handles import ServerCa
-from sos_constructs.workloads import POD, mapping_at, pod_selector
+from sos_constructs.workloads import POD, check_pod, mapping_at, pod_selector
 
 from attrs import evolve, frozen
 
@@ -27,6 +27,7 @@ class ManifestWorkload:
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> ManifestWorkload:
         """Raise :class:`InvalidOption` for what is no workload, or one whose pods no policy could name."""
+        check_pod(manifest)
         kind, metadata = str(manifest.get("kind")), manifest.get("metadata") or {}
         if kind not in KINDS:
             raise InvalidOption("workload", kind, f"is no workload; there are {', '.join(KINDS)}")
