@@ -60,11 +60,12 @@ def run(path: Path, folder: Path) -> list[dict[str, Any]]:
     bound: dict[str, Any] = {}
     roots: dict[str, IConstruct] = {}
     given = _given()
-    for block in [readme_program().removesuffix(SYNTH)] if path.name == "README.md" else blocks(path, "python"):
+    # Without app.synth(): it writes into the folder where Node was started, which is the project's own, whatever the current one is.
+    for block in [readme_program()] if path.name == "README.md" else blocks(path, "python"):
         names = given | {"chart": cdk8s.Chart(cdk8s.Testing.app(), "sos-app", namespace="sos-app", disable_resource_name_hashes=True)} | bound
         names |= _fresh(names["chart"])
         before = dict(names)
-        exec(compile(block, str(path), "exec"), names)
+        exec(compile(block.replace(SYNTH, ""), str(path), "exec"), names)
         bound |= {name: value for name, value in names.items() if name not in FRESH and value is not before.get(name)}
         for value in names.values():
             if isinstance(value, Construct):

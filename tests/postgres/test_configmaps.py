@@ -31,7 +31,7 @@ def test_the_agent_is_a_package():
 
 def test_declared_roles_and_databases():
     declared = configmaps.declared(spec(databases=(Database(name="auth", owner="app", extensions=("pgcrypto",), sql="SELECT 1"),)))
-    assert declared["databases"] == [{"extensions": ["pgcrypto"], "name": "auth", "owner": "app", "sql": "SELECT 1"}]
+    assert declared["databases"] == [{"extensions": ["pgcrypto"], "name": "auth", "owner": "app", "sql": "SELECT 1", "sql_seconds": 600}]
     keys = {role["name"]: (role["username_key"], role["password_key"], role.get("member_of")) for role in declared["roles"]}
     assert keys == {
         "postgres": ("postgres-username", "postgres-password", None),
