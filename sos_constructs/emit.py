@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sos_constructs import apply_limit, names
-from sos_constructs.errors import InvalidOption, located
+from sos_constructs.errors import InvalidOption, located, located_at
 from sos_constructs.placement import Place, is_cluster_scoped, note, place
 
 import cdk8s
@@ -83,6 +83,9 @@ class Objects(Mapping[tuple[str, str], cdk8s.ApiObject]):
     def __init__(self, scope: Construct, manifests: Iterable[Manifest]) -> None:
         self._scope = scope
         self._objects: dict[tuple[str, str], cdk8s.ApiObject] = {}
+        with located_at(scope):
+            for key, value in cdk8s.Chart.of(scope).labels.items():
+                names.label_pair(key, value)
         for manifest in manifests:
             self.add(manifest)
 

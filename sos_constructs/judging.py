@@ -30,6 +30,7 @@ _LISTS = (abc.Sequence, abc.Collection, abc.Iterable, list, tuple)
 _SETS = (abc.Set, frozenset, set)
 _MAPPINGS = (abc.Mapping, dict)
 _PLAIN = {str: "text", int: "a whole number", float: "a number", bool: "True or False", type(None): "None", Path: "a path"}
+_MANY = {int: "whole numbers", float: "numbers"}
 
 
 class _AnyMeta(type):
@@ -112,14 +113,14 @@ def words(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(repr, parts))}" if len(parts) > 1 else repr(parts[0])
     if origin in _LISTS or origin in _SETS:
-        return f"a list of {words(parts[0]).removeprefix('made with ')}" if parts and parts[0] not in (Any, object) else "a list"
+        return f"a list of {_MANY.get(parts[0]) or words(parts[0]).removeprefix('made with ')}" if parts and parts[0] not in (Any, object) else "a list"
     if origin in _MAPPINGS:
         return f"a mapping of {words(parts[0])} to {words(parts[1])}" if parts and parts[1] not in (Any, object) else "a mapping"
     if origin is abc.Callable:
         return "a function"
     if hint in _PLAIN:
         return _PLAIN[hint]
-    name = getattr(hint, "__name__", str(hint))
+    name = getattr(hint, "__made_with__", None) or getattr(hint, "__name__", str(hint))
     if hint is timedelta:
         return "a timedelta, for instance timedelta(seconds=20)"
     if hint.__module__ in ("datetime", "constructs") or _is_protocol(hint):

@@ -303,3 +303,10 @@ def test_numbers_survive_yaml(number: float):
     written = re.search(r"^  number: (\S+)$", app.synth_yaml(), re.MULTILINE)
     assert written
     assert json.loads(written[1]) == number
+
+
+@pytest.mark.parametrize(("labels", "message"), [({"a b": "c"}, "label='a b' must be [prefix/]name"), ({"team": "a b"}, "label team='a b' must be a string")])
+def test_a_charts_labels_are_judged_before_they_reach_objects(labels: dict[str, str], message: str) -> None:
+    chart = cdk8s.Chart(cdk8s.App(), "c", namespace="sos-app", labels=labels)
+    with pytest.raises(ValueError, match="^" + re.escape(f"c: {message}")):
+        Objects(chart, [])

@@ -48,10 +48,13 @@ class Rule:
         :param settings: all keys of the rule, and maybe others.
         """
         values = [settings[key].value for key in self.keys]
-        if self.holds(*values):
-            return ""
         given = ", ".join(f"{key}={settings[key].history[-1]}" for key in self.keys)
-        detail = f" ({self.detail(*values)})" if self.detail else ""
+        try:
+            if self.holds(*values):
+                return ""
+            detail = f" ({self.detail(*values)})" if self.detail else ""
+        except Exception as error:  # noqa: BLE001 (the function is the user's)
+            return f"{given}: the function of the rule failed with {type(error).__name__}: {error}; mend the function"
         return f"{given}: {self.demand}{detail}, because {self.reason}; {self.fix}"
 
 

@@ -25,6 +25,9 @@ _PAIR = re.compile(rf"([A-Za-z_][A-Za-z0-9_.-]*) *:(?: +(?P<value>{_QUOTED}|{_BL
 _FLOW = re.compile(rf"\[ *(?:(?:{_FLOW_ITEM})(?: *, *(?:{_FLOW_ITEM}))*)? *\]")
 _ITEM = re.compile(rf"( *)- +(?P<value>{_QUOTED}|{_BLOCK_PLAIN}){_COMMENT}")
 _NULL = ("~", "null", "Null", "NULL")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_NO_YAML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What a flat file does not hold: control characters, and what some readers take for a line break or a byte order mark."""
 _NOTHING = re.compile(r" *(?:#.*)?")
 _TOML_KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 _FOR_EDITORS = re.compile(r"yaml-language-server:|:schema |vim?:|-\*-|SPDX-|Copyright\b")
@@ -87,7 +90,13 @@ def _scan_yaml(_: Path, text: str) -> LayerFile:
     opened: dict[str, list[str]] = {}  # keys without a value on their own line
     items: list[str] | None = None  # those of the key above, where a '- item' may come next
     indent, begun = "", False
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_LINE_BREAK.split(text), start=1):
+        if found := _NO_YAML.search(line):
+            errors[number] = (
+                f"{line.strip()!r} contains U+{ord(found[0]):04X} in column {found.start() + 1}, which readers of YAML refuse or take for a line break"
+            )
+            items = None
+            continue
         if _NOTHING.fullmatch(line):
             continue
         first, begun = not begun, True
@@ -101,7 +110,8 @@ def _scan_yaml(_: Path, text: str) -> LayerFile:
         pair, items = _PAIR.fullmatch(line), None
         value = _value(pair["value"]) if pair else None
         if not pair or value is None:
-            errors[number] = f"{line.strip()!r} is not 'KEY: value', 'KEY: [a, b]' or a '- item' below a key; layer files are flat"
+            tab = f"{line.strip()!r} has a tab in column {line.index(chr(9)) + 1}; write spaces" if "\t" in line else ""
+            errors[number] = tab or f"{line.strip()!r} is not 'KEY: value', 'KEY: [a, b]' or a '- item' below a key; layer files are flat"
             continue
         key = pair[1]
         if isinstance(value, list) and pair["value"] is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from sos_constructs import names
 from sos_constructs.checked import checked
@@ -116,11 +116,16 @@ class Catalogue:
 
     __slots__ = ("_places", "environments", "rules", "sections")
 
+    sections: tuple[Section, ...]
+    rules: tuple[Rule, ...]
+    environments: Mapping[str, Layer]
+    _places: Mapping[str, tuple[Section, Key]]
+
     def __init__(self, sections: Iterable[Section], rules: Iterable[Rule] = (), environments: Mapping[str, Layer] | None = None) -> None:
-        self.sections: tuple[Section, ...] = tuple(sections)
-        self.rules: tuple[Rule, ...] = tuple(rules)
-        self.environments: Mapping[str, Layer] = MappingProxyType(dict(environments or {}))
-        self._places = {key.name: (section, key) for section in self.sections for key in section.keys}
+        own = {"sections": tuple(sections), "rules": tuple(rules), "environments": MappingProxyType(dict(environments or {}))}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_places", {key.name: (section, key) for section in self.sections for key in section.keys})
         for what, words in (
             ("key", [key.name for section in self.sections for key in section.keys]),
             ("section", [section.name for section in self.sections]),
@@ -138,6 +143,10 @@ class Catalogue:
         users += [(f"environment {name!r}", tuple(layer.values)) for name, layer in self.environments.items()]
         if absent := [f"{user} names {key}{did_you_mean(key, self._places)}" for user, keys in users for key in keys if key not in self._places]:
             raise ValueError(f"keys that are not in the catalogue: {'; '.join(absent)}")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """A catalogue does not change: everybody shares ``SOS``."""
+        raise AttributeError(f"{name} of a Catalogue cannot be set; make another: catalogue + Rule(…), catalogue.without('section')")
 
     def __add__(self, other: Catalogue | Section | Rule) -> Catalogue:
         """This catalogue and what is added; of environments with the same name the values of both."""
@@ -183,6 +192,7 @@ class Catalogue:
         """Every key by name, in the order of the sections."""
         return MappingProxyType({name: key for name, (_, key) in self._places.items()})
 
+    @checked
     def key(self, name: str) -> Key:
         """The key of that name; raises :class:`InvalidOption` with the nearest name if there is none."""
         return self._place(name)[1]

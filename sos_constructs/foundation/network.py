@@ -80,9 +80,11 @@ def allow_dns_egress(namespace: str, *, dns: ClusterDns, all_pods: bool) -> dict
 
 def _cidr(address: str) -> None:
     try:
-        ipaddress.ip_network(address)
+        network = ipaddress.ip_network(address)
     except ValueError:
         raise InvalidOption("dns.addresses", address, "must be an address with prefix such as '169.254.20.10/32'") from None
+    if "/" not in address:
+        raise InvalidOption("dns.addresses", address, f"must have a prefix: write {str(network)!r} for this address alone")
 
 
 def _policy(name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -272,6 +272,8 @@ class HaPostgres(Construct):
             namespace, or a name is unknown. At synth also when a NetworkPolicy of the app blocks what was granted.
         """
         with located_at(self):
+            if readonly and self.spec.instances < 2:
+                raise InvalidOption("readonly", True, "needs instances=2 or more: with a single one, the read-only Service has no endpoint")
             handle = self.database(self._one_database() if database is None else database, role=role)
             access = Access.of(handle.pooled if pooled else handle, readonly=readonly, dsn=dsn)
             to = server(self.spec, pooled=pooled, readonly=readonly)

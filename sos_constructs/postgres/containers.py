@@ -105,7 +105,11 @@ def check_image(option: str, image: ImageProfile | ExporterImage) -> None:
         raise InvalidOption(f"{option}.image", image.image, "must be a reference such as 'registry.example/postgres:15.4'")
     for field, value in (("uid", image.uid), ("gid", image.gid)):
         if type(value) is not int or not 1 <= value <= MOST_UID:
-            raise InvalidOption(f"{option}.{field}", value, "must be a numeric id above 0: the pod runs under Pod Security 'restricted'")
+            fix = f"must be a numeric id from 1 to {MOST_UID}: the pod runs under Pod Security 'restricted'"
+            raise InvalidOption(f"{option}.{field}", value, fix)
+    if isinstance(image, ImageProfile) and not re.fullmatch(r"(/[A-Za-z0-9._+-]+)+", image.bin_dir):
+        fix = "must be an absolute path, for instance '/usr/lib/postgresql/15/bin'"
+        raise InvalidOption(f"{option}.bin_dir", image.bin_dir, fix)
 
 
 def numbered(first_uid: int | None, image: ImageProfile, exporter: ExporterImage, pooler: Pooler | None) -> tuple[ImageProfile, ExporterImage, Pooler | None]:

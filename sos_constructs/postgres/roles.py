@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sos_constructs.checked import checked_in_use
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.postgres.agent import role_rules
 
@@ -25,6 +26,7 @@ def _several(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(given) if isinstance(given, list | set | frozenset) else given
 
 
+@checked_in_use
 @attrs.frozen
 class Role:
     """A role of PostgreSQL beside the databases' owners. ``Role("report", login=True, read_only=["shop"])`` is a read-only user.

@@ -17,6 +17,7 @@ from sos_constructs.postgres import clients, failover, hba, roles, sql_text
 from sos_constructs.postgres.agent import role_rules
 from sos_constructs.postgres.containers import POSTGRES_EXPORTER, ExporterImage, ImageProfile, Resources, check_image
 from sos_constructs.postgres.exposure import ServiceOptions
+from sos_constructs.postgres.extensions import misspelt
 from sos_constructs.postgres.failover import FastFailover
 from sos_constructs.postgres.locale import Locale
 from sos_constructs.postgres.monitoring import PrometheusOperator
@@ -145,6 +146,8 @@ class Database:
         for extension in self.extensions:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", extension):
                 raise InvalidOption(f"{option}.extensions", extension, "must be the name of an extension, such as 'pgcrypto'")
+            if near := misspelt(extension):
+                raise InvalidOption(f"{option}.extensions", extension, f"is no extension of PostgreSQL (did you mean {near!r}?)")
 
 
 DATABASES = tuple(Database(name=name) for name in ("auth", "users", "emergency", "medical", "devices"))
@@ -260,6 +263,7 @@ class Spec:
         self._check_volumes()
         self._check_databases()
         check_parameters("parameters", self.parameters)
+        self._check_acknowledgement()
         self._check_image()
         clients.check(self)
         self._check_added()
@@ -274,10 +278,18 @@ class Spec:
             raise InvalidOption("storage", self.storage, "must be at least 1Gi: the write-ahead log alone needs room")
         if self.memory_limit < 512 * MiB:
             raise InvalidOption("resources.memory_limit", self.resources.memory_limit, "must be at least 512Mi")
+        if parse_bytes("shared_memory", self.shared_memory) < MiB:
+            raise InvalidOption("shared_memory", self.shared_memory, "must be at least 1Mi, such as '256Mi': parallel queries exchange their rows there")
         if parse_bytes("shared_memory", self.shared_memory) * 2 > self.memory_limit:
             raise InvalidOption(
                 "shared_memory", self.shared_memory, f"must be at most half of resources.memory_limit={self.resources.memory_limit!r}, which counts it"
             )
+
+    def _check_acknowledgement(self) -> None:
+        given = self.parameters.get("synchronous_commit")
+        if self.synchronous_mode != "off" and (given is False or str(given).lower() in ("off", "local", "false", "no", "0")):
+            fix = "acknowledges writes that a failover loses; leave it out, or say so with synchronous_mode='off'. One transaction can SET it for itself"
+            raise InvalidOption("parameters['synchronous_commit']", given, fix)
 
     def _check_added(self) -> None:
         self.locale.check("locale")

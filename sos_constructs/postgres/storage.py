@@ -6,7 +6,7 @@ from typing import Any
 
 from sos_constructs.errors import InvalidOption
 from sos_constructs.postgres.spec import Spec
-from sos_constructs.quantities import parse_bytes
+from sos_constructs.quantities import MiB, parse_bytes
 
 
 def template_size(spec: Spec) -> str:
@@ -21,6 +21,9 @@ def grows(spec: Spec) -> bool:
 
 def check_storage(spec: Spec) -> None:
     """Raise :class:`InvalidOption` for a volume that would have to shrink."""
+    if parse_bytes("storage_template", template_size(spec)) < MiB * 1024:
+        fix = "must be at least 1Gi: it is the size that the StatefulSet was made with"
+        raise InvalidOption("storage_template", spec.storage_template, fix)
     if parse_bytes("storage", spec.storage) < parse_bytes("storage_template", template_size(spec)):
         raise InvalidOption("storage_template", spec.storage_template, f"must be at most storage={spec.storage!r}: Kubernetes lets no claim shrink")
 

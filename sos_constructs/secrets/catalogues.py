@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.errors import InvalidOption, did_you_mean
 from sos_constructs.secrets.model import SecretSpec
 
 
+@checked
 class SecretCatalogue:
     """Secrets by name, in their order. Catalogues are added up: ``SECRETS + postgres_secret("shop", databases=[…])``.
 
@@ -56,6 +58,7 @@ class SecretCatalogue:
             return NotImplemented
         return SecretCatalogue((*self, *other))
 
+    @checked
     def without(self, *names: str) -> SecretCatalogue:
         """This catalogue without the named Secrets.
 

@@ -117,5 +117,7 @@ class SecretSpec:
     one_of: tuple[tuple[str, ...], ...] = ()
     postgres: str = ""
 
+    __made_with__ = "postgres_secret"  # what users write instead of the class
+
     def __getitem__(self, key: str) -> Key:
         return next(row for row in self.keys if row.key == key)

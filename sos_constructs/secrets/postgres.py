@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sos_constructs import names
+from sos_constructs.checked import checked
 from sos_constructs.parts import sequence
 from sos_constructs.secrets.catalogue_logins import cluster_logins, login
 from sos_constructs.secrets.model import LOGIN, Key, SecretSpec
@@ -23,6 +24,7 @@ def credentials_name(name: str) -> str:
     return "postgres-credentials" if name == "postgres" else f"{name}-postgres"
 
 
+@checked
 def postgres_secret(name: str, *, databases: Sequence[Database], roles: Sequence[Role] = ()) -> SecretSpec:
     """The Secret of one ``HaPostgres``: its superuser, its own roles, the owners of its databases, and its further roles that log in.
 

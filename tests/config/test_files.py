@@ -86,7 +86,7 @@ def test_every_wrong_line_is_named_at_once(tmp_path: Path) -> None:
         f"  line 7: '- x' {shape}",
         "  line 8: NULL_VALUE has no value; write one, or leave the key out",
         f"  line 9: 'FOLDED: |' {shape}",
-        f"  line 10: 'TAB:\\tx' {shape}",
+        "  line 10: 'TAB:\\tx' has a tab in column 5; write spaces",
         f"  line 11: 'CLOSED: [a' {shape}",
     ]
 
@@ -170,3 +170,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidOption, match="is not UTF-8 text"):
         read_file(tmp_path / "site.yaml")
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\ufffe"])
+def test_what_readers_take_for_a_line_break_makes_no_key(character: str) -> None:
+    file = yaml_file(f"LOG_LEVEL: a{character}TZ: UTC\n")
+    assert file.values == {}
+    assert f"contains U+{ord(character):04X} in column 13" in file.errors[1]

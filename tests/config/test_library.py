@@ -163,7 +163,7 @@ def test_waivers_show_on_the_construct_the_settings_and_the_config_maps(chart: c
     ("options", "message"),
     [
         ({"waive": {"health-path": "x"}}, r"app/config: layers=.* have an error:\n  - waive='health-path' names no rule \(did you mean 'health-paths'\?\)"),
-        ({"waive": ["health-paths"]}, r"app/config: waive=\['health-paths'\] must be a mapping from the rule's id to the reason"),
+        ({"waive": ["health-paths"]}, r"app/config: waive=\['health-paths'\] must be a mapping of text to text"),
         ({"content_hash_names": True, "reloader": True}, "app/config: reloader=True waits for changes that immutable ConfigMaps never have"),
         ({"part_of": "a b"}, r"app/config: label app\.kubernetes\.io/part-of='a b' must be"),
     ],
@@ -256,3 +256,10 @@ def test_a_rule_may_compare_with_seconds() -> None:
     quick = Rule(id="quick", keys=("BILLING_RETRY_MINUTES",), holds=lambda pause: pause < seconds(60), demand="d", reason="r", fix="f", source="s")
     with pytest.raises(InvalidOption, match=r"BILLING_RETRY_MINUTES=10 \(the default\): d, because r; f \[rule quick\]"):
         resolve(OWN + quick, ())
+
+
+def test_the_catalogue_that_everybody_shares_cannot_be_changed() -> None:
+    for name in ("sections", "rules", "environments"):
+        with pytest.raises(AttributeError, match=f"{name} of a Catalogue cannot be set; make another"):
+            setattr(SOS, name, ())
+    assert SOS.rules

@@ -297,3 +297,11 @@ def test_the_page_lists_every_rule_and_what_is_waived() -> None:
 
 def test_durations_are_compared_across_units() -> None:
     assert broken({"HTTP_REQUEST_TIMEOUT_SECONDS": minutes(1), "SERVICE_CALL_TIMEOUT_SECONDS": seconds(18)}) == []
+
+
+@pytest.mark.parametrize("function", ["holds", "detail"])
+def test_a_rule_whose_function_fails_is_named_with_its_values(function: str) -> None:
+    functions = {"holds": lambda _: False} | {function: lambda _: 1 / 0}
+    rule = Rule(id="own", keys=["LOG_LEVEL"], demand="d", reason="r", fix="f", source="s", **functions)
+    (problem,) = broken({}, SOS + rule)
+    assert problem == "LOG_LEVEL=info (the default): the function of the rule failed with ZeroDivisionError: division by zero; mend the function [rule own]"

@@ -110,6 +110,11 @@ def test_other_dns() -> None:
         ({"pods": {}}, "dns.pods={} must hold at least one label"),
         ({"pods": {"k8s-app": "kube dns"}}, "label k8s-app='kube dns'"),
         ({"addresses": ("10.0.0.10/8",)}, "dns.addresses='10.0.0.10/8' must be an address with prefix"),
+        ({"addresses": ("10.0.0.10",)}, "dns.addresses='10.0.0.10' must have a prefix: write '10.0.0.10/32' for this address alone"),
+        ({"addresses": ("fd00::a",)}, "dns.addresses='fd00::a' must have a prefix: write 'fd00::a/128'"),
+        ({"addresses": "10.0.0.10/32"}, "ClusterDns.addresses='10.0.0.10/32' must be a list of text; put it into a list: ['10.0.0.10/32']"),
+        ({"port": True}, "ClusterDns.port=True must be a whole number"),
+        ({"port": 53.5}, "ClusterDns.port=53.5 must be a whole number"),
         ({"port": 0}, "dns.port=0 must be 1 to 65535"),
     ],
 )

@@ -528,6 +528,12 @@ def test_bad_input(workload: Any, call: dict[str, Any], message: str):
     assert cdk8s.Testing.synth(chart)
 
 
+def test_a_single_instance_has_no_replica_to_read_from():
+    _, db = install({"instances": 1})
+    with pytest.raises(ValueError, match=re.escape("sos-app/postgres: readonly=True needs instances=2 or more")):
+        db.grant(plain("Deployment"), database="auth", readonly=True)
+
+
 def test_no_database_at_all():
     _, db = install({"databases": ()})
     with pytest.raises(ValueError, match=re.escape("sos-app/postgres: database=None has nothing to name: give HaPostgres databases=[Database(…)]")):

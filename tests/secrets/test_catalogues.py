@@ -88,13 +88,13 @@ def test_catalogues_add_up():
     [
         (lambda: BOTH + ROW, "catalogue='shop-postgres' is there twice as name; to put one in the place of another: SECRETS.without('name') + …"),
         (lambda: SECRETS + postgres_secret("postgres", databases=SHOP), "catalogue='postgres-credentials' is there twice as name"),
-        (lambda: SecretCatalogue(["shop"]), "catalogue='shop' must hold rows such as postgres_secret(…) makes"),  # type: ignore[list-item]
+        (lambda: SecretCatalogue(["shop"]), "SecretCatalogue.secrets[0]='shop' must be made with postgres_secret(…)"),  # type: ignore[list-item]
         (lambda: SECRETS.without("postgres"), "secret='postgres' is not in the catalogue"),
         (lambda: BOTH["shop-postgre"], "secret='shop-postgre' is not in the catalogue (did you mean 'shop-postgres'?)"),
         (lambda: postgres_secret("Shop", databases=SHOP), "name='Shop' must be a DNS-1035 label"),
         (lambda: postgres_secret("shop", databases="shop"), "databases='shop' must be a list"),  # type: ignore[arg-type]
         (lambda: postgres_secret("shop", databases=SHOP[0]), "databases=Database(name='shop'"),  # type: ignore[arg-type]
-        (lambda: postgres_secret("shop", databases=["shop"]), "databases='shop' must be a Database"),  # type: ignore[list-item]
+        (lambda: postgres_secret("shop", databases=["shop"]), "databases[0]='shop' must be made with Database(…)"),  # type: ignore[list-item]
         (lambda: postgres_secret("shop", databases=SHOP, roles=None), "roles=None must be a list"),  # type: ignore[arg-type]
         (lambda: SosSecrets(cdk8s.Chart(cdk8s.Testing.app(), "c"), "s", catalogue=[ROW]), "c/s: catalogue="),  # type: ignore[arg-type]
         (lambda: SosSecrets(cdk8s.Chart(cdk8s.Testing.app(), "c"), "s")["shop-postgres"], "c/s: secret='shop-postgres' is not in the catalogue"),
