@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from sos_constructs.config import SOS, Catalogue, Key, Layer, Rule, Section, docs
 from sos_constructs.config.catalogue.rules_services import pauses
@@ -301,7 +302,7 @@ def test_durations_are_compared_across_units() -> None:
 
 @pytest.mark.parametrize("function", ["holds", "detail"])
 def test_a_rule_whose_function_fails_is_named_with_its_values(function: str) -> None:
-    functions = {"holds": lambda _: False} | {function: lambda _: 1 / 0}
+    functions: dict[str, Any] = {"holds": lambda _: False} | {function: lambda _: 1 / 0}
     rule = Rule(id="own", keys=["LOG_LEVEL"], demand="d", reason="r", fix="f", source="s", **functions)
     (problem,) = broken({}, SOS + rule)
     assert problem == "LOG_LEVEL=info (the default): the function of the rule failed with ZeroDivisionError: division by zero; mend the function [rule own]"
