@@ -50,7 +50,7 @@ def emit(scope: Construct, manifest: Manifest) -> cdk8s.ApiObject:
     where = place(scope)
     with located(scope, f"{kind}-{name}".lower()):
         _check(manifest, kind, metadata)
-        _check_size(scope, manifest, where)
+        check_size(scope, manifest, where)
     api_object = cdk8s.ApiObject(
         scope,
         f"{kind}-{name}".lower(),
@@ -133,7 +133,7 @@ def _check(manifest: Manifest, kind: str, metadata: dict[str, Any]) -> None:
     _check_values(manifest, "")
 
 
-def _check_size(scope: Construct, manifest: Manifest, where: Place) -> None:
+def check_size(scope: Construct, manifest: Manifest, where: Place) -> None:
     """Refuse what ``kubectl apply`` cannot take, or, where the app says that it is applied on the server's side, what the API server cannot."""
     metadata = dict(manifest["metadata"])
     if labels := {**where.labels, **(metadata.get("labels") or {})}:

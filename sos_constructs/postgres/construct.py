@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sos_constructs.checked import checked
-from sos_constructs.emit import Objects
+from sos_constructs.emit import Objects, check_size
 from sos_constructs.errors import InvalidOption, did_you_mean, located, located_at
 from sos_constructs.foundation import PRIORITY_HIGH, ClusterDns
 from sos_constructs.parts import sequence
@@ -182,6 +182,7 @@ class HaPostgres(Construct):
             check_storage(spec)
             check_together(spec)
             objects = manifests(spec)
+            _check_sql(scope, spec, objects)
         super().__init__(scope, id)
         place(self, assumed=namespace is None and chart_namespace is None)
         if isinstance(spec.tls, CertManager):
@@ -298,6 +299,19 @@ class HaPostgres(Construct):
             there = f"must name one of {', '.join(declared)}" if declared else "has nothing to name: give HaPostgres databases=[Database(…)]"
             raise InvalidOption("database", None, there)
         return declared[0]
+
+
+def _check_sql(scope: Construct, spec: Spec, objects: Sequence[Mapping[str, Any]]) -> None:
+    """Name the longest SQL where the ConfigMap that holds all of it is too large: its author does not know that ConfigMap."""
+    config = next(each for each in objects if each["metadata"]["name"] == spec.names.config)
+    try:
+        check_size(scope, config, place(scope))
+    except InvalidOption as error:
+        longest = max(spec.databases, key=lambda each: len(each.sql), default=None)
+        if longest is None or not longest.sql:
+            raise
+        fix = f"has {len(longest.sql.encode())} bytes, too many for the one ConfigMap that holds the SQL of all databases: keep what a new database needs"
+        raise InvalidOption(f"databases[{longest.name!r}].sql", longest.sql, f"{fix} and run the rest from the service, as a migration. {error}") from None
 
 
 def _second_writers(postgres: HaPostgres, nodes: Sequence[IConstruct]) -> Iterator[str]:
