@@ -1,6 +1,6 @@
 """One place where what users give is judged: ``@checked`` on constructs, on value objects and on the methods that users call.
 
-It goes by the annotations that are there already. What they cannot say (a port's range, a label's form) the options' own checks say.
+It reads the annotations that are there already. What they cannot say (a port's range, a label's form) the options' own checks say.
 """
 
 from __future__ import annotations

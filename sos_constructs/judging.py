@@ -1,7 +1,7 @@
 """Whether a value is what an annotation says, in words that a user understands, and a copy of it that its giver cannot change later.
 
-typeguard, beartype and cattrs were looked at. They name Python's types instead of the option and the fix ("is not an instance of collections.abc.Sequence"),
-take a text for a list of texts and True for 1, and pydantic would be a new dependency that converts instead of refusing.
+typeguard, beartype and cattrs were looked at. They name Python's types instead of the option and the fix ("is not an instance of collections.abc.Sequence").
+They take a text for a list of texts, and True for 1. pydantic would be a new dependency that converts instead of refusing.
 """
 
 from __future__ import annotations
