@@ -34,6 +34,9 @@ from sos_constructs.secrets.postgres import credentials_name
 
 import attrs
 
+LEAST_ROOM = 5
+"""Seconds of the lock's life after Patroni's last round: a hand-over needs three (agent/handover.py)."""
+
 SynchronousMode = Literal["quorum", "on", "off"]
 
 API_SERVER_PORTS = (443, 6443, 6444, 8443, 16443)
@@ -69,6 +72,12 @@ class PatroniTiming:
                 raise InvalidOption(f"timing.{field}", str(value), f"must be a whole number of seconds, at least {least}")
         if self.loop_wait + 2 * self.retry_timeout > self.ttl:
             raise InvalidOption("timing.ttl", str(self.ttl), "must be at least loop_wait + 2 * retry_timeout, or Patroni changes the values by itself")
+        if self.ttl - self.loop_wait - self.retry_timeout < timedelta(seconds=LEAST_ROOM):
+            raise InvalidOption(
+                "timing.ttl",
+                str(self.ttl),
+                f"must be at least loop_wait + retry_timeout + {LEAST_ROOM} s: in what is left a primary that stops hands its lock over",
+            )
 
     def seconds(self) -> dict[str, int]:
         """The three values as Patroni spells them."""

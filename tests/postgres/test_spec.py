@@ -48,6 +48,7 @@ def without(*keys: str) -> SecretHandle:
         ({"timing": seconds(retry_timeout=2)}, "timing.retry_timeout='0:00:02' must be a whole number of seconds, at least 3"),
         ({"timing": seconds(loop_wait=2.5)}, "timing.loop_wait='0:00:02.500000' must be a whole number of seconds"),
         ({"timing": PatroniTiming(ttl=30)}, "timing.ttl=30 must be a timedelta, for instance timedelta(seconds=20)"),  # type: ignore[arg-type]
+        ({"timing": seconds(ttl=20, loop_wait=14, retry_timeout=3)}, "timing.ttl='0:00:20' must be at least loop_wait + retry_timeout + 5 s"),
         ({"timing": seconds(ttl=20, loop_wait=11)}, "timing.ttl='0:00:20' must be at least loop_wait + 2 * retry_timeout"),
         ({"timing": None}, "timing=None must be made with PatroniTiming(…)"),
         ({"image": "postgres:15.4"}, "image='postgres:15.4' must be made with ImageProfile(…)"),

@@ -130,14 +130,16 @@ def keep(step: str, metrics: Metrics, look: Callable[[], None], pause: float = G
     """Look again and again, in a thread of its own: a slow query of the steps must not hold it up."""
     outcome = Runner(step, lambda _member, _status: None)
     while True:
+        began = time.monotonic()
         try:
             look()
             outcome.note("", metrics)
-        except Exception as error:  # noqa: BLE001, PERF203  # see words(); a round lasts for milliseconds and more
+        except Exception as error:  # noqa: BLE001  # see words(); a round lasts for milliseconds and more
             outcome.note(words(error), metrics)
             time.sleep(GUARD_INTERVAL)
         else:
-            time.sleep(pause)
+            # A watch lasts for long and needs no pause, unless the API server ends it at once.
+            time.sleep(pause or max(0.0, GUARD_INTERVAL - (time.monotonic() - began)))
 
 
 def watch_cluster(expiry: Expiry, member: Member, metrics: Metrics, actions: Actions) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from .again import cannot_go_on, is_held
 from .closing import SECONDS, TooLong, close, close_in_time, limit
 from .farewell import is_paused
-from .handover import Kill, patroni_pid, send
+from .handover import Kill, longest_hold, patroni_pid, send
 from .kube_api import TOKEN_DIR, Kube, KubeError, in_cluster_url
 from .lock_store import Store
 from .log import log, say_as_first_process
@@ -43,10 +43,11 @@ def main(arguments: list[str], kube: Kube) -> None:
         return
     request = None
     try:
-        request = requested(kube, config)
-        if request is None and state == "stopping" and is_needless(kube, config, patroni_file):
-            end_patroni(patroni_file)
-            return
+        with limit(longest_hold(config) / 2):
+            request = requested(kube, config)
+            if request is None and state == "stopping" and is_needless(kube, config, patroni_file):
+                end_patroni(patroni_file)
+                return
     except (KubeError, SqlError, TooLong) as error:
         log("warning", "before_stop", str(error))
     except Exception as error:  # noqa: BLE001  # of what somebody wrote into the store by hand
@@ -55,7 +56,7 @@ def main(arguments: list[str], kube: Kube) -> None:
         close_in_time(patroni_file.parent, config)
         return
     try:
-        with limit(SWITCHOVER_SECONDS):
+        with limit(min(SWITCHOVER_SECONDS, longest_hold(config))):
             switch_over(kube, config, patroni_file, request, partial(close, patroni_file.parent, config))
     except TooLong as error:
         log("warning", "before_stop", str(error))

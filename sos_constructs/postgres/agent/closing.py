@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic as clock
 from types import FrameType
 from typing import Any
 
@@ -39,19 +40,23 @@ class TooLong(Exception):
 
 
 @contextmanager
-def limit(seconds: int) -> Iterator[None]:
-    """What lasts for longer is broken off by :class:`TooLong`. For the main thread, and not within itself."""
+def limit(seconds: float) -> Iterator[None]:
+    """What lasts for longer is broken off by :class:`TooLong`. For the main thread; within another limit both hold."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        raise TooLong(f"not done after {seconds} s")
+        raise TooLong(f"not done after {seconds:g} s")
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
+    began, before = clock(), signal.signal(signal.SIGALRM, end)
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    if 0 < outer < seconds:
+        signal.setitimer(signal.ITIMER_REAL, outer)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, outer - (clock() - began)))
 
 
 def close(folder: Path, config: dict[str, Any]) -> None:

@@ -23,9 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .closing import TooLong, limit
+from .files import write_whole
 from .kube_api import Conflict, Kube, KubeError
 from .lock_store import Store
 from .log import log
+from .patroni_process import HELD
 from .psql import SqlError, of_patroni
 
 CHECKPOINT_SECONDS = 20
@@ -41,6 +44,8 @@ SERVICE_AHEAD_SECONDS = 0.3
 that comes before the second is over costs nothing; one that comes later can miss kube-proxy by as much again, since it hears of each Service apart."""
 HELD_ANSWER_SECONDS = 1.0
 """For each answer of the API server while Patroni is held still and its server takes writes: all of them, and all else, within the lock's life."""
+LONGEST_HOLD = 11.0
+"""Seconds for which Patroni is held still at most; it needs three."""
 TRIES = 3
 LOOK_SECONDS = 0.01
 ASK_SECONDS = 0.1
@@ -72,19 +77,36 @@ def hand_over(
     checkpoint(config)
     time.sleep(max(0.0, not_before - time.monotonic()))
     kill(patroni, signal.SIGTERM)  # from here on its loop takes no further round, and will not start the server again
-    with held_still(patroni, kill):
-        with suppress(KubeError):
-            store.announce()
-        # The others need not wait two seconds for its answer either. They hear of this and of the lock in two streams, so it has to be well before.
-        ahead(partial(store.strike_off, config["name"], only_ending=True))
-        close()
-        if not ended_well(end_server(server, config, proc, kill)):
-            log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
-            return
+    seconds = longest_hold(config)
+    with held_still(patroni, kill, patroni_file.parent, seconds):
         try:
-            vacate(store, config)
-        except KubeError as error:
+            with limit(seconds):
+                stop_and_vacate(store, config, server, close, proc, kill)
+        except (KubeError, TooLong) as error:
             log("warning", "handover", str(error))
+
+
+def stop_and_vacate(store: Store, config: dict[str, Any], server: int, close: Callable[[], None], proc: Path, kill: Kill) -> None:
+    """While Patroni is held still.
+
+    :raises KubeError: when the API server does not answer, or the lock has changed meanwhile.
+    :raises TooLong: when it lasts for too long.
+    """
+    with suppress(KubeError):
+        store.announce()
+    # The others need not wait two seconds for its answer either. They hear of this and of the lock in two streams, so it has to be well before.
+    ahead(partial(store.strike_off, config["name"], only_ending=True))
+    close()
+    if not ended_well(end_server(server, config, proc, kill)):
+        log("warning", "handover", "the server has not ended well in time: leaving the rest to Patroni")
+        return
+    vacate(store, config)
+
+
+def longest_hold(config: dict[str, Any]) -> float:
+    """Seconds for which Patroni may be held still. It renewed its lock in its last round, which began ``loop_wait`` and its tries ago at most."""
+    timing = {"ttl": 20, "loop_wait": 3, "retry_timeout": 5, **config.get("bootstrap", {}).get("dcs", {})}
+    return min(LONGEST_HOLD, float(timing["ttl"] - timing["loop_wait"] - timing["retry_timeout"]) - 1.0)
 
 
 def ahead(leave: Callable[[], None]) -> None:
@@ -158,13 +180,17 @@ def within(seconds: float, pause: float, done: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def held_still(pid: int, kill: Kill) -> Iterator[None]:
-    """The process does nothing until the end, also when that comes by an error."""
+def held_still(pid: int, kill: Kill, folder: Path, seconds: float) -> Iterator[None]:
+    """Patroni does nothing until the end, also when that comes by an error. The first process sees to it after so many seconds, or when this one dies."""
+    with suppress(OSError):
+        write_whole(folder / HELD, f"{os.getpid()} {time.monotonic() + seconds + 1}")
     kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         kill(pid, signal.SIGCONT)
+        with suppress(OSError):
+            (folder / HELD).unlink(missing_ok=True)
 
 
 def patroni_pid(proc: Path, patroni_file: Path) -> int | None:

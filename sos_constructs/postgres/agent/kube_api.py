@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
-import urllib.error
+import time
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from .http_call import FAILURES, answered, whole
 
 TOKEN_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod has its own token, its namespace and the CA."""
@@ -24,6 +27,10 @@ class Conflict(KubeError):
     """Somebody changed the object meanwhile, or a disruption budget says not now."""
 
 
+class Throttled(KubeError):
+    """The API server has too much to do, and says for how long it wants no further call."""
+
+
 class NotFound(KubeError):
     """There is no such object."""
 
@@ -31,8 +38,12 @@ class NotFound(KubeError):
 LONGEST_REASON = 4096
 """Bytes of an answer that refuses; an API server's Status has a few hundred."""
 
-KINDS: dict[int, type[KubeError]] = {404: NotFound, 409: Conflict, 429: Conflict}
+KINDS: dict[int, type[KubeError]] = {404: NotFound, 409: Conflict, 429: Throttled}
 """By HTTP status; every other one is a plain :class:`KubeError`."""
+
+LONGEST_PAUSE = 30.0
+_pauses: dict[str, float] = {}
+"""By API server: the moment before which it wants no further call of this process."""
 
 
 def in_cluster_url(environment: Mapping[str, str]) -> str:
@@ -82,16 +93,16 @@ class Kube:
         # From what the server has in memory: a watch from "now" first asks etcd, and a busy server answered it with 504.
         path = f"{kind}?watch=1&resourceVersion=0&timeoutSeconds={seconds:.0f}&{which}"
         try:
-            with urllib.request.urlopen(self._request("GET", path), timeout=seconds + self.timeout, context=self._context()) as answer:
+            with self._answered("GET", path, None, "application/json", seconds + self.timeout) as answer:
+                if answer.status >= 300:
+                    raise self._refused(f"watch {kind}", answer)
                 for line in answer:
                     event = json.loads(line)
                     if event["type"] in ("ADDED", "MODIFIED"):
                         yield event["object"]["metadata"]
                     elif event["type"] == "ERROR":
                         raise KubeError(f"watch {kind}: {event['object'].get('code')}")
-        except urllib.error.HTTPError as error:
-            raise KubeError(f"watch {kind}: HTTP {error.code}") from None
-        except (OSError, ValueError) as error:
+        except (*FAILURES, LookupError, TypeError) as error:
             raise KubeError(f"watch {kind}: {type(error).__name__}") from None
 
     def pods(self, labels: dict[str, str]) -> list[dict[str, Any]]:
@@ -123,26 +134,42 @@ class Kube:
     def evict(self, pod: str) -> None:
         """Have the pod restarted, if its disruption budget allows it now; raises :class:`Conflict` if not."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": self.namespace}}
-        self._call("POST", f"pods/{pod}/eviction", body, "application/json")
+        try:
+            self._call("POST", f"pods/{pod}/eviction", body, "application/json")
+        except Throttled as error:  # so the API server says that the disruption budget lets nobody go
+            raise Conflict(str(error)) from None
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None, content: str = "application/json") -> dict[str, Any]:
+        what, data = f"{method} {path.partition('?')[0]}", None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(self._request(method, path, body, content), timeout=self.timeout, context=self._context()) as answer:
-                value: dict[str, Any] = json.loads(answer.read())
-                return value
-        except urllib.error.HTTPError as error:
-            raise KINDS.get(error.code, KubeError)(f"{method} {path.partition('?')[0]}: HTTP {error.code}{_why(error)}") from None
-        except (OSError, ValueError) as error:
-            raise KubeError(f"{method} {path.partition('?')[0]}: {type(error).__name__}") from None
+            with self._answered(method, path, data, content, self.timeout) as answer:
+                if answer.status >= 300:
+                    raise self._refused(what, answer)
+                value = json.loads(whole(answer))
+        except FAILURES as error:
+            raise KubeError(f"{what}: {type(error).__name__}") from None
+        if not isinstance(value, dict):
+            raise KubeError(f"{what}: the answer is no object")
+        return value
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None = None, content: str = "application/json") -> urllib.request.Request:
+    @contextmanager
+    def _answered(self, method: str, path: str, data: bytes | None, content: str, seconds: float) -> Iterator[http.client.HTTPResponse]:
+        pause = _pauses.get(self.url, 0.0) - time.monotonic()
+        if pause >= self.timeout:
+            raise Throttled(f"{method} {path.partition('?')[0]}: the API server wants no call for {pause:.0f} s")
+        if pause > 0:
+            time.sleep(pause)
         token = (self.token_dir / "token").read_text()  # read each time: the kubelet renews it
-        return urllib.request.Request(
-            f"{self.url}/{_group(path)}/namespaces/{self.namespace}/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": content},
-        )
+        url = f"{self.url}/{_group(path)}/namespaces/{self.namespace}/{path}"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": content}
+        with answered(method, url, headers, data, seconds - max(0.0, pause), self._context()) as answer:
+            yield answer
+
+    def _refused(self, what: str, answer: http.client.HTTPResponse) -> KubeError:
+        if answer.status == 429 and "eviction" not in what:
+            after = answer.headers.get("Retry-After", "")
+            _pauses[self.url] = time.monotonic() + min(LONGEST_PAUSE, float(after) if after.isascii() and after.isdigit() else 1.0)
+        return KINDS.get(answer.status, KubeError)(f"{what}: HTTP {answer.status}{_why(answer)}")
 
     def _context(self) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=str(self.token_dir / "ca.crt")) if self.url.startswith("https:") else None
@@ -156,10 +183,9 @@ def _selector(labels: dict[str, str]) -> str:
     return urllib.parse.quote(",".join(f"{key}={value}" for key, value in sorted(labels.items())))
 
 
-def _why(refusal: urllib.error.HTTPError) -> str:
+def _why(refusal: http.client.HTTPResponse) -> str:
     """The API server's own words: 403 alone is a missing right as well as a storage class that cannot grow."""
     try:
-        with refusal:
-            return f", {json.loads(refusal.read(LONGEST_REASON))['message']}"
-    except (OSError, ValueError, LookupError, TypeError):  # a proxy's page, cut off, or nothing
+        return f", {json.loads(refusal.read(LONGEST_REASON))['message']}"
+    except (*FAILURES, LookupError, TypeError):  # a proxy's page, cut off, or nothing
         return ""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .http_call import FAILURES, answered, whole
 from .tls import rest_api
 
 LEADS, FOLLOWS = ("primary", "promoted"), ("replica", "demoted")
@@ -131,21 +130,14 @@ class Patroni:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None, seconds: float = 10) -> dict[str, Any]:
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
-        )
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, timeout=seconds, context=self.context) as answer:
-                text = answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                if method != "GET":  # /patroni answers 503 with a body while PostgreSQL is not running
-                    raise PatroniError(f"{method} {path}: HTTP {error.code}") from None
-                text = error.read().decode()
-        except (OSError, ValueError) as error:
+            with answered(method, self.url + path, headers, data, seconds, self.context) as answer:
+                if answer.status >= 300 and method != "GET":  # /patroni answers 503 with a body while PostgreSQL is not running
+                    raise PatroniError(f"{method} {path}: HTTP {answer.status}") from None
+                text = whole(answer).decode()
+        except FAILURES as error:
             raise PatroniError(f"{method} {path}: {type(error).__name__}") from None
         try:
             value = json.loads(text)

@@ -23,6 +23,8 @@ LIMIT = 18.0
 """Seconds from its end until the new one must have taken over; less than the lock's least ttl, which is 20 s from a later moment on."""
 MARK = "may-be-killed"
 """File beside Patroni's configuration, there as long as a Patroni that is killed is started again."""
+HELD = "held"
+"""File beside it while a hook holds Patroni still (handover.py): the hook's process, and the monotonic time at which that ends."""
 ENDING = "ending"
 """File beside it: the container is about to end (farewell.py)."""
 HURRY = "hurry"
@@ -47,7 +49,7 @@ class PatroniProcess:
         self._may_be_killed = self._confirming = self._told_to_end = False
         self._code = 0
         self._end: int | None = None
-        for left in (ENDING, HURRY, MARK):  # by the container before this one
+        for left in (ENDING, HELD, HURRY, MARK):  # by the container before this one
             (self._folder / left).unlink(missing_ok=True)
         # whatever this process is waiting for by then, be it for somebody to take its output
         signal.signal(signal.SIGALRM, lambda _number, _frame: os._exit(self._code))
@@ -71,6 +73,7 @@ class PatroniProcess:
             elif self._helper is not None and pid == self._helper.pid:
                 self._helper.returncode = code
                 self._has_answered(code)
+        self._let_go()
         if self._told_to_end and self._helper is not None:
             if self._confirming:
                 self._settled()  # the new Patroni has been told, and stops its server in order
@@ -79,6 +82,18 @@ class PatroniProcess:
         if not self._may_be_killed and self._helper is None and time.monotonic() - self._since > self._life:
             self._mark()
         return self._end
+
+    def _let_go(self) -> None:
+        """A Patroni whose holder is dead, or holds it for too long, goes on: the lock would end while its server takes writes."""
+        try:
+            holder, until = (self._folder / HELD).read_text().split()
+            if time.monotonic() < float(until) and not is_dead(int(holder)):
+                return
+            with suppress(ProcessLookupError):
+                os.kill(self._patroni.pid, signal.SIGCONT)
+            (self._folder / HELD).unlink(missing_ok=True)
+        except (OSError, ValueError):
+            return
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._since, self._may_be_killed = time.monotonic(), False
@@ -125,6 +140,14 @@ class PatroniProcess:
     def _unmark(self) -> None:
         with suppress(OSError):
             (self._folder / MARK).unlink(missing_ok=True)
+
+
+def is_dead(pid: int) -> bool:
+    """Whether the process has ended; a stopped parent does not bury it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:
+        return Path("/proc/self").exists()
 
 
 def buried() -> Iterator[tuple[int, int]]:

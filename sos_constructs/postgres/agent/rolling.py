@@ -67,7 +67,12 @@ def next_act(own: str, wanted: list[str], revision: str, pods: list[Pod], found:
         return None
     for pod in outdated:
         if pod.name != own and not pod.ready and not pod.going:
-            return Act(pod.name, "has an old template and is not ready")
+            # One that streams may acknowledge commits: since Patroni 4.1 it is not ready while it has much to replay. It goes as the only one.
+            rest = set(wanted) - {own, pod.name}
+            if pod.name not in found or not found[pod.name].streaming:
+                return Act(pod.name, "has an old template and is not ready")
+            if all(name in there and there[name].ready and not there[name].going for name in rest) and not lacking(found, rest, mode):
+                return Act(pod.name, "has an old template and is not ready; everybody else streams")
     for name in wanted:
         if name not in there:
             return Act("", f"{name} has no pod")

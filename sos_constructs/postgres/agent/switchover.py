@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .farewell import holds_lock, is_paused
-from .handover import Kill, ahead, end_server, ended_well, held_still, patroni_pid, send, server_pid
+from .handover import Kill, ahead, end_server, ended_well, held_still, longest_hold, patroni_pid, send, server_pid
 from .kube_api import Kube, KubeError, NotFound
 from .lock_store import Store
 from .log import log
@@ -77,7 +77,7 @@ def switch_over(
         close()
         return
     store, own = Store(kube, config["scope"], config["kubernetes"]["role_label"]), config["name"]
-    with held_still(patroni, kill):
+    with held_still(patroni, kill, patroni_file.parent, longest_hold(config)):
         with suppress(KubeError):
             store.announce()
         ahead(partial(store.resign, own))

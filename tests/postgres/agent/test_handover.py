@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,23 @@ def test_patroni_is_not_held_still_for_longer_than_the_lock_lives(container: Con
     assert container.patience == [handover.HELD_ANSWER_SECONDS]
     longest = 2 * 2 * handover.HELD_ANSWER_SECONDS + (handover.TRIES - 1) * ANSWER + AHEAD + closing.SECONDS + handover.STOP_SECONDS
     assert longest < 20 - 3, "the least ttl, without a loop_wait"
+
+
+def test_whatever_hangs_patroni_goes_on_in_time(container: Container, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(handover, "LONGEST_HOLD", 0.2)
+    monkeypatch.setattr(container, "close", lambda: threading.Event().wait(60), raising=False)
+    container.hand_over()
+    assert container.happened[-1] == GOES_ON
+    assert VACATED not in container.happened
+    assert "not done after 0.2 s" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("timing", "seconds"), [((3, 5, 20), 11), ((10, 10, 30), 9), ((10, 5, 20), 4)])
+def test_the_hold_fits_into_what_is_left_of_the_lock(timing: tuple[int, int, int], seconds: float):
+    """It was renewed in Patroni's last round, which began ``loop_wait`` ago and may have lasted for ``retry_timeout``."""
+    loop_wait, retry_timeout, ttl = timing
+    assert handover.longest_hold({"bootstrap": {"dcs": {"loop_wait": loop_wait, "retry_timeout": retry_timeout, "ttl": ttl}}}) == seconds
+    assert seconds < ttl - loop_wait - retry_timeout
 
 
 def test_a_pod_that_changes_meanwhile_is_taken_out_all_the_same(container: Container, monkeypatch: pytest.MonkeyPatch):

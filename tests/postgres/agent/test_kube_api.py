@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from sos_constructs.postgres.agent.kube_api import LONGEST_REASON, Conflict, Kube, KubeError, NotFound
+from sos_constructs.postgres.agent.kube_api import LONGEST_REASON, Conflict, Kube, KubeError, NotFound, Throttled, _pauses
 
 import pytest
 
@@ -43,11 +43,12 @@ def answering(status: int, body: bytes, folder: Path) -> Iterator[Kube]:
         thread.join()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(403, KubeError), (404, NotFound), (409, Conflict), (429, Conflict)])
+@pytest.mark.parametrize(("status", "kind"), [(403, KubeError), (404, NotFound), (409, Conflict), (429, Throttled)])
 def test_the_api_servers_words_are_passed_on(tmp_path: Path, status: int, kind: type[KubeError]):
     body = json.dumps({"kind": "Status", "message": RESIZE, "code": status}).encode()
     with answering(status, body, tmp_path) as kube, pytest.raises(kind) as told:
         kube.enlarge("data-postgres-0", "60Gi")
+    _pauses.clear()
     assert type(told.value) is kind
     assert str(told.value) == f"PATCH persistentvolumeclaims/data-postgres-0: HTTP {status}, {RESIZE}"
 

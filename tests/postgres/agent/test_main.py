@@ -156,7 +156,7 @@ def test_a_day_in_the_life(pod: Pod, agent: Agent):
     pod.set_password("patroni-username", "patroni")
     good = (pod.member.config_dir / "patroni.json").read_text()
     (pod.member.config_dir / "patroni.json").write_text(json.dumps(json.loads(good) | {"restapi": {"listen": "*:1"}}))
-    until(lambda: agent.said("GET /patroni: URLError") >= 1)
+    until(lambda: agent.said("GET /patroni: ConnectionRefusedError") >= 1)
 
     # The ConfigMap lacks what nobody thought of: told by the error's type, and the process goes on.
     (pod.member.config_dir / "patroni.json").write_text(json.dumps({key: value for key, value in json.loads(good).items() if key != "restapi"}))

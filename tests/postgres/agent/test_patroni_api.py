@@ -87,7 +87,7 @@ def test_refused_calls_say_the_status_and_nothing_else(status: int, fake: FakePa
 def test_nobody_listens(fake: FakePatroni):
     with FakePatroni().listening() as gone:
         pass
-    with pytest.raises(PatroniError, match=r"^GET /patroni: URLError$"):
+    with pytest.raises(PatroniError, match=r"^GET /patroni: ConnectionRefusedError$"):
         Patroni(gone.url, "patroni", "canary").status()
 
 

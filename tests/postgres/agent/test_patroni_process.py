@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from sos_constructs.postgres.agent.again import CLAIM_SECONDS, CONFIRM_SECONDS
-from sos_constructs.postgres.agent.patroni_process import ENDING, HURRY, LIMIT, MARK
+from sos_constructs.postgres.agent.patroni_process import ENDING, HELD, HURRY, LIMIT, MARK
 
 import pytest
 
@@ -202,3 +203,18 @@ def test_orphans_do_not_outlive_it_where_it_may_not_be_started_again(container: 
 def test_the_lock_outlasts_the_attempt():
     """Nobody else can have it before the container has ended, if the new Patroni does not come."""
     assert CLAIM_SECONDS + CONFIRM_SECONDS < LIMIT < LEAST_TTL
+
+
+@pytest.mark.parametrize("held", ["$(sh -c 'echo $$') 1e12", "1 0"], ids=["its holder is dead", "its time is over"])
+def test_a_patroni_that_is_held_goes_on(container: Container, held: str):
+    """The hook that held it still was killed, or hangs: the lock would end while the server takes writes."""
+    container.start(f'echo "{held}" > {HELD}; kill -STOP $$; exit 5')
+    assert container.ends() == 5
+    assert not (container.folder / HELD).exists()
+
+
+def test_a_patroni_is_held_for_as_long_as_it_may_be(container: Container):
+    began = time.monotonic()
+    container.start(f'echo "{os.getpid()} {began + 3}" > {HELD}; kill -STOP $$; exit 5')
+    assert container.ends() == 5
+    assert time.monotonic() >= began + 3

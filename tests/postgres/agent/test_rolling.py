@@ -34,7 +34,7 @@ def pods(**states: str) -> list[Seen]:
 def decide(own: str, states: dict[str, str], *, lost: tuple[str, ...] = (), found: dict[str, Standby] | None = None, mode: object = "quorum") -> Act | None:
     there = pods(**states)
     names = NAMES[: len(states) + len(lost)]
-    everybody = {name: GOOD for name in names if name != own}
+    everybody = {name: GOOD for name in names if name != own and "unready" not in states.get(name.replace("-", "_"), "")}
     return next_act(own, names, NEW, there, everybody if found is None else found, mode)
 
 
@@ -216,3 +216,21 @@ def test_a_reason_is_told_once_and_standing_still_is_a_failure(pod: Pod, api: Ap
     api.refuse = False
     step_(pod.member, PRIMARY)
     assert len(api.evicted) == 1
+
+
+def test_standbys_that_stream_but_are_not_ready_go_one_by_one():
+    """Since Patroni 4.1 a standby that has much to replay is not ready, and it still acknowledges commits."""
+    streaming = {"pg-0": GOOD, "pg-1": GOOD}
+    both = {"pg_0": "old unready", "pg_1": "old unready", "pg_2": "old"}
+    act = decide("pg-2", both, found=streaming)
+    assert act
+    assert not act.pod
+    one = decide("pg-2", {**both, "pg_0": "new"}, found=streaming)
+    assert one
+    assert one.pod == "pg-1", "the rollout may be what mends it"
+    going = decide("pg-2", {**both, "pg_0": "new going"}, found=streaming)
+    assert going
+    assert not going.pod
+    broken = decide("pg-2", both, found={"pg-0": GOOD})
+    assert broken
+    assert broken.pod == "pg-1", "nobody misses the one that does not stream"
