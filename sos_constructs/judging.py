@@ -216,9 +216,9 @@ def _as_list(option: str, value: Any, item_hint: Any) -> str:
         _judge(option, value, item_hint)
     except _Mismatch:
         return ""
-    return (
-        f"; put it into a list: [{value!r}]" if isinstance(value, str) and value else "" if isinstance(value, str | bytes | Mapping) else "; put it into a list"
-    )
+    if isinstance(value, str | int) and value:
+        return f"; put it into a list: [{value!r}]"
+    return "" if isinstance(value, str | bytes | Mapping) else "; put it into a list"
 
 
 def _mapping(option: str, value: Any, hint: Any) -> dict[Any, Any]:

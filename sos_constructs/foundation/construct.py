@@ -135,6 +135,7 @@ class SosNamespace(Construct):
         _OF_APP.setdefault(reference(self.node.root), []).append(self)
         check_admission(self)
 
+    @checked
     def allow_ingress(self, workload: Mapping[str, Any] | kplus.AbstractPod, *, ports: Sequence[int], clients: Sequence[Clients] | None = None) -> None:
         """Let others connect to a workload: one NetworkPolicy. ``foundation.allow_ingress(shop, ports=[8080])``.
 

@@ -215,6 +215,8 @@ def _check_image(pooler: Pooler) -> None:
         raise InvalidOption("pooler.image", image, "must be made with PoolerImage(…)")
     if not re.fullmatch(r"\S+", image.image):
         raise InvalidOption("pooler.image.image", image.image, "must be a reference such as 'registry.example/pgbouncer:1.24.1'")
+    if not image.command.strip():
+        raise InvalidOption("pooler.image.command", image.command, "must be the program's name or path, such as 'pgbouncer'")
     for field in ("uid", "gid"):
         value: object = getattr(image, field)
         if type(value) is not int or value < 1:

@@ -225,7 +225,7 @@ class Vault:
         matched("server", self.server, r"https://[\w.-]+(:\d+)?", "must be https://host[:port]: over http every value would cross the network readable")
         for option, value in (("role", self.role), ("path", self.path), ("mount", self.mount)):
             matched(option, value, r"[\w-][\w./-]*", "must be a name in Vault: letters, digits and _.-/")
-        if not self.audiences or not all(self.audiences):
+        if not self.audiences or not all(each.strip() for each in self.audiences):
             raise InvalidOption("audiences", self.audiences, "must name at least one audience, for instance ('vault',)")
         if self.ca_config_map is not None:
             names.dns_subdomain("ca_config_map", self.ca_config_map)
