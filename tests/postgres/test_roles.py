@@ -42,15 +42,15 @@ def installed(*given: Role, databases: tuple[Database, ...] = SHOP, **options: A
         ((Role("Report"),), "roles['Report'].name='Report' must be lower-case letters, digits and '_'"),
         ((Role('r"; DROP ROLE x; --'),), "must be lower-case letters, digits and '_'"),
         ((Role(""),), "must be lower-case letters, digits and '_'"),
-        ((Role(5),), "roles[5].name=5 must be a text, for instance 'report'"),  # type: ignore[arg-type]
+        ((Role(5),), "roles[0].name=5 must be text: write '5'"),  # type: ignore[arg-type]
         (("report",), "roles[0]='report' must be made with Role(…)"),
         ((READERS, READERS), "roles='readers' is there twice; keep one"),
         ((Role("shop_app"),), "roles='shop_app' owns database 'shop' and needs no Role"),
         ((Role("x", login="yes"),), "roles['x'].login='yes' must be True or False"),  # type: ignore[arg-type]
         ((Role("x", bypassrls=1),), "roles['x'].bypassrls=1 must be True or False"),  # type: ignore[arg-type]
-        ((Role("x", read_only="shop"),), "roles['x'].read_only='shop' must be a list of names, for instance ['shop']"),
-        ((Role("x", member_of=[None]),), "roles['x'].member_of=(None,) must be a list of names"),  # type: ignore[list-item]
-        ((Role("x", connect=None),), "roles['x'].connect=None must be a list of names"),  # type: ignore[arg-type]
+        ((Role("x", read_only="shop"),), "roles['x'].read_only='shop' must be a list of text; put it into a list: ['shop']"),
+        ((Role("x", member_of=[None]),), "roles['x'].member_of[0]=None must be text"),  # type: ignore[list-item]
+        ((Role("x", connect=None),), "roles['x'].connect=None must be a list of text"),  # type: ignore[arg-type]
         ((Role("x", read_only=["shopp"]),), "roles['x'].read_only='shopp' is no declared database (did you mean 'shop'?); there are shop, stock"),
         ((Role("x", connect=["auth"]),), "roles['x'].connect='auth' is no declared database"),
         ((READERS, Role("x", member_of=["reader"])), "roles['x'].member_of='reader' is not declared (did you mean 'readers'?)"),
@@ -72,10 +72,9 @@ def installed(*given: Role, databases: tuple[Database, ...] = SHOP, **options: A
     ],
 )
 def test_refused(given: tuple[Role, ...], message: str):
-    with pytest.raises(InvalidOption) as raised:
+    with pytest.raises(InvalidOption):
         roles.check(SHOP, given)
-    assert message in str(raised.value)
-    with pytest.raises(InvalidOption, match=re.escape(str(raised.value))):
+    with pytest.raises(InvalidOption, match=re.escape(message)):
         postgres_secret("shop", databases=SHOP, roles=given)
 
 
