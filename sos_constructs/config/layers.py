@@ -210,7 +210,7 @@ def examine(
                 if wired and taken:
                     raise InvalidOption(name, value, f"is already {wired.reason}; leave it out of the layer, or wire nothing")
                 source = layer.source(name)
-                assignment = _assign(catalogue.key(name), value, layer.name, source.reason, source.origins.get(name, ""), source.site)
+                assignment = _assign(catalogue.key(str(name)), value, layer.name, source.reason, source.origins.get(name, ""), source.site)
                 histories[name].append(assignment)
             except InvalidOption as error:
                 problems.append(Problem(message=str(error), keys=(name,), layer=layer))

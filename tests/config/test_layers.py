@@ -77,7 +77,7 @@ def test_all_errors_of_all_layers_at_once(tmp_path: Path) -> None:
     assert errors(ENVIRONMENTS["staging"], tuning, Layer.from_file(path)) == [
         "layers=['staging', 'tuning', 'eu.yaml'] have 6 errors:",
         "  - LOG_LEVEL='loud' must be one of error, warn, info, http, verbose, debug, silly [layer 'tuning']",
-        "  - key=3 does not exist [layer 'tuning']",
+        "  - key='3' does not exist [layer 'tuning']",
         f"  - TZ='Mars' must be UTC or a tz database name such as Europe/Berlin [layer 'eu.yaml' ({path}:1)]",
         f"  - key='LOG_LEVL' does not exist (did you mean 'LOG_LEVEL'?) [layer 'eu.yaml' ({path}:2)]",
         f"  - SESSION_TIMEOUT_MINUTES='90s' {minutes} [layer 'eu.yaml' ({path}:3)]",
