@@ -69,7 +69,8 @@ def _check(option: str, line: object, *, tls: bool) -> None:
 
 
 def _check_method(option: str, line: str, kind: str, rest: Sequence[str]) -> None:
-    method, given = rest[0], dict(item.partition("=")[::2] for item in rest[1:])
+    method = rest[0]
+    given = {name: value for name, _, value in (item.partition("=") for item in rest[1:])}
     if method not in METHODS:
         reason = REFUSED.get(method, f"PostgreSQL 15 does not know{did_you_mean(method, METHODS)}")
         raise InvalidOption(option, line, f"has the method {method!r}, which {reason}")

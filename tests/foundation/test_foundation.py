@@ -207,7 +207,8 @@ def service() -> dict[str, Any]:
 def opened(workload: Any, **options: Any) -> dict[str, Any]:
     chart = cdk8s.Chart(cdk8s.Testing.app(), "sos-app", namespace="sos-app")
     foundation = SosNamespace(chart, "foundation")
-    foundation.allow_ingress(workload(chart) if callable(workload) else workload, **options)
+    made: Any = workload(chart) if callable(workload) else workload
+    foundation.allow_ingress(made, **options)
     policy: dict[str, Any]
     (policy,) = [m for m in cdk8s.Testing.synth(chart) if m["metadata"]["name"].startswith("allow-ingress.")]
     return policy

@@ -66,12 +66,12 @@ def change(cluster: Cluster, *roles: Role) -> list[str]:
 
 def owner(cluster: Cluster, sql: str) -> None:
     with cluster.login("shop_app", cluster.password("shop-db-password"), "shop") as connection:
-        connection.execute(sql)
+        connection.execute(sql.encode())
 
 
 def asked(cluster: Cluster, sql: str, *, database: str = "shop", user: str = "report", role: str = "report") -> list[tuple[Any, ...]]:
     with cluster.login(user, cluster.password(f"{role}-role-password"), database) as connection:
-        found = connection.execute(sql)
+        found = connection.execute(sql.encode())
         return found.fetchall() if found.description else []
 
 
