@@ -34,7 +34,7 @@ def checked(target: Target) -> Target:
     kind.__init__ = _judging(kind.__init__, prefix=f"{kind.__name__}.", fields=fields)
     if fields and all(field.eq for field in fields.values()) and kind.__eq__ is not object.__eq__:
         kind.__hash__ = lambda self: hash(tuple(hashable(getattr(self, field.name)) for field in fields.values()))
-    return target
+    return cast("Target", kind)
 
 
 def checked_in_use(kind: Target) -> Target:

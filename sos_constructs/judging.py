@@ -104,7 +104,8 @@ def hashable(value: object) -> object:
 
 def words(hint: Any) -> str:
     """What a value must be; follows on "must be"."""
-    origin, parts = get_origin(hint) or hint, get_args(hint)
+    origin: Any = get_origin(hint) or hint
+    parts: tuple[Any, ...] = get_args(hint)
     if origin is Annotated:
         return words(parts[0])
     if origin in (typing.Union, types.UnionType):

@@ -105,11 +105,12 @@ def note(made: cdk8s.ApiObject, manifest: Manifest, where: Place) -> None:
 
 
 def _problems(nodes: Sequence[IConstruct]) -> Iterator[str]:
-    found = [(node, *_NOTED.get(reference(node), (None, None))) for node in nodes if isinstance(node, cdk8s.ApiObject)]
     objects: list[tuple[cdk8s.ApiObject, _Object, Place | None]] = []
-    for node, known, where in found:
-        if known is not None:
-            objects.append((node, known, where))
+    for node in nodes:
+        if not isinstance(node, cdk8s.ApiObject):
+            continue
+        if noted := _NOTED.get(reference(node)):
+            objects.append((node, *noted))
         else:
             objects += [(node, _object(manifest), None) for manifest in _flat(node.to_json())]
     yield from _twice(objects)
