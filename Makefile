@@ -16,13 +16,18 @@ CLUSTER_PYTEST = $(BIN)/python -m pytest -o addopts= --strict-config --strict-ma
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help synth test test-deep test-tools units lint lint-all prose golden graph docs docs-serve imports lock cluster-test cluster-test-all bench chaos model clean
+.PHONY: help synth wheel test test-deep test-tools units lint lint-all prose golden graph docs docs-serve imports lock cluster-test cluster-test-all bench chaos model clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 synth: $(VENV)/.synth ## Synthesize dist/ and show what was written
 	@$(BIN)/python tools/synth.py
+
+wheel: $(VENV)/.synth ## Build the wheel into build/wheel/
+	@rm -rf build/wheel
+	@$(BIN)/python -m pip --disable-pip-version-check wheel --quiet --no-index --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@ls build/wheel/*.whl
 
 # Lint and tests both run to the end, so that one run shows all there is to mend; either fails the target.
 test: $(VENV)/.test $(CHECKOV)/.installed synth ## Synthesize, lint, and run every test that needs no cluster

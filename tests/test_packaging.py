@@ -54,6 +54,8 @@ def test_its_metadata(wheel: Path):
     headers = metadata.partition("\n\n")[0].splitlines()
     assert "Requires-Python: >=3.11" in headers
     assert "License-Expression: Apache-2.0" in headers
+    urls = {line.removeprefix("Project-URL: ").partition(",")[0] for line in headers if line.startswith("Project-URL: ")}
+    assert urls == {"Homepage", "Documentation", "Changelog", "Source", "Issues"}
     required = {line.removeprefix("Requires-Dist: ") for line in headers if line.startswith("Requires-Dist: ") and "extra ==" not in line}
     assert {re.split("[<>=]", line)[0] for line in required} == {"attrs", "cattrs", "cdk8s", "cdk8s-plus-27", "constructs"}
     assert {line for line in headers if line.startswith("Provides-Extra: ")} == {"Provides-Extra: cli", "Provides-Extra: node"}

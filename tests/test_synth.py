@@ -76,3 +76,35 @@ def test_the_cdk8s_command_line_writes_the_same_bytes(synthesized: dict[str, str
         pytest.skip(reason)
     cdk8s_cli.run("synth", "--output", str(tmp_path / "dist"))
     assert files(tmp_path / "dist") == synthesized
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_cdk8s_command_line_replaces_dist_only_after_a_good_synth(tmp_path: Path, works: bool):
+    if reason := cdk8s_cli.missing():
+        pytest.skip(reason)
+    (tmp_path / "node_modules").symlink_to(cdk8s_cli.MODULES)
+    (tmp_path / "cdk8s.yaml").write_text((ROOT / "cdk8s.yaml").read_text().partition("imports:")[0])
+    for folder, name, text in (
+        ("tools", "cdk8s_app.py", (ROOT / "tools" / "cdk8s_app.py").read_text()),
+        ("dist", "old.k8s.yaml", "kind: Old\n"),
+        (".", "main.py", "import os, pathlib\nout = pathlib.Path(os.environ['CDK8S_OUTDIR'])\nout.mkdir(parents=True, exist_ok=True)\n"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_text(text)
+    with (tmp_path / "main.py").open("a") as app:
+        app.write("(out / 'new.k8s.yaml').write_text('kind: New\\n')\n" if works else "raise SystemExit(3)\n")
+    if works:
+        cdk8s_cli.run("synth", cwd=tmp_path)
+    else:
+        with pytest.raises(subprocess.CalledProcessError):
+            cdk8s_cli.run("synth", cwd=tmp_path)
+    assert {path.name for path in (tmp_path / "dist").iterdir()} == {"new.k8s.yaml" if works else "old.k8s.yaml"}
+
+
+def test_the_cdk8s_command_line_names_the_command_that_installs(tmp_path: Path):
+    (tmp_path / "tools").mkdir()
+    launcher = tmp_path / "tools" / "cdk8s_app.py"
+    launcher.write_text((ROOT / "tools" / "cdk8s_app.py").read_text())
+    result = subprocess.run([sys.executable, "-I", "-S", str(launcher)], capture_output=True, text=True, timeout=60)  # -S: no installed package
+    assert result.returncode == 1
+    assert "make synth" in result.stderr
