@@ -112,7 +112,7 @@ def words(hint: Any) -> str:
         kinds = [words(part) for part in parts]
         return f"{', '.join(kinds[:-1])} or {kinds[-1]}"
     if origin is Literal:
-        return f"one of {', '.join(map(repr, parts))}" if len(parts) > 1 else repr(parts[0])
+        return f"{'one of ' if len(parts) > 1 else ''}{', '.join(map(repr, parts))}"
     if origin in _LISTS or origin in _SETS:
         return f"a list of {_MANY.get(parts[0]) or words(parts[0]).removeprefix('made with ')}" if parts and parts[0] not in (Any, object) else "a list"
     if origin in _MAPPINGS:
